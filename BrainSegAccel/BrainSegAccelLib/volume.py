@@ -1,0 +1,98 @@
+"""A sampled image in patient space: its grid and its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels of an array lie in patient space.
+
+    :param shape: voxels along (k, j, i) = (z, y, x) of the array.
+    :param affine: 4x4, maps voxel (i, j, k, 1) to LPS millimetres; float64, read-only.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        affine = np.array(self.affine, dtype=np.float64)
+        if affine.shape != (4, 4):
+            raise ValueError(f"affine must be 4x4, got {affine.shape}")
+        affine.setflags(write=False)
+        object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size along (i, j, k) in mm."""
+        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(i), float(j), float(k)
+
+    @property
+    def direction(self) -> NDArray[np.float64]:
+        """3x3 direction cosines; columns are the unit vectors of i, j, k in LPS."""
+        return self.affine[:3, :3] / np.asarray(self.spacing)
+
+    @property
+    def origin(self) -> NDArray[np.float64]:
+        """LPS position in mm of the centre of voxel (0, 0, 0)."""
+        return self.affine[:3, 3]
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel in mm³."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    def to_patient(self, ijk: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map voxel coordinates (…, 3) in i, j, k order to LPS mm."""
+        return np.asarray(ijk) @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def to_voxel(self, lps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map LPS mm (…, 3) to continuous voxel coordinates in i, j, k order."""
+        return (np.asarray(lps) - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+
+    def corners(self) -> NDArray[np.float64]:
+        """Return the 8 outer corners (8, 3) of the sampled box in LPS mm, voxel edges included."""
+        k, j, i = self.shape
+        box = product((-0.5, i - 0.5), (-0.5, j - 0.5), (-0.5, k - 0.5))
+        return self.to_patient(np.array(list(box)))
+
+    def same_as(self, other: Grid, tolerance_mm: float = 1e-3) -> bool:
+        """Whether both grids have one shape and no corner differs by more than the tolerance."""
+        return self.shape == other.shape and bool(
+            np.abs(self.corners() - other.corners()).max() <= tolerance_mm
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An image in patient space.
+
+    :param array: float32 values in (k, j, i) = (z, y, x) order.
+    :param affine: 4x4, maps voxel (i, j, k, 1) to LPS mm.
+    :param name: what the user calls it (a file or node name), for messages only.
+    """
+
+    array: Array
+    affine: NDArray[np.float64]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3:
+            raise ValueError(f"a volume has three axes, got shape {self.array.shape}")
+        object.__setattr__(self, "array", np.asarray(self.array, dtype=np.float32))
+        object.__setattr__(self, "affine", self.grid.affine)
+
+    @property
+    def grid(self) -> Grid:
+        """The sampling grid of this volume."""
+        k, j, i = self.array.shape
+        return Grid((k, j, i), self.affine)
