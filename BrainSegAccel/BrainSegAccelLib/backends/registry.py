@@ -1,0 +1,42 @@
+"""The backends: every module of this folder that defines ``BACKEND`` is one."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+from ..errors import UnavailableError
+from .protocol import Backend, Device, Precision
+
+
+@cache
+def backends() -> dict[str, Backend]:
+    """Return every backend by name. Imports their files, not their runtimes."""
+    package = importlib.import_module(__package__)
+    found: dict[str, Backend] = {}
+    for module_info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{__package__}.{module_info.name}")
+        backend: Backend | None = getattr(module, "BACKEND", None)
+        if backend is not None:
+            found[backend.name] = backend
+    return found
+
+
+def require(name: str, device: Device, precision: Precision) -> Backend:
+    """Return a backend that runs here as asked.
+
+    :raises UnavailableError: there is no such backend, or this machine cannot run it; the message
+        says why and what would change it.
+    """
+    backend = backends().get(name)
+    if backend is None:
+        known = ", ".join(["auto", *backends()])
+        raise UnavailableError(f"unknown backend {name!r}", remedy=f"use one of {known}")
+    answer = backend.availability(device, precision)
+    if not answer.ok:
+        raise UnavailableError(
+            f"{name} cannot run {precision} on {device} here: {answer.reason}",
+            remedy=answer.remedy,
+        )
+    return backend

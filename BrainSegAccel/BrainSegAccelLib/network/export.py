@@ -1,0 +1,96 @@
+"""Making the ONNX export from the weights: the one static graph that the default install runs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+
+from ..files.atomic import atomic_write
+from .card import ModelCard, OnnxRecord
+from .hybrid import ProbabilityNetwork
+from .package import CARD_SUFFIX, ModelPackage
+from .weights import load_network
+
+OPSET = 20
+INPUT_NAMES = ("x", "availability")
+OUTPUT_NAME = "probabilities"
+
+
+def onnx_bytes(package: ModelPackage) -> bytes:
+    """Return the ONNX model of a package: weights to probabilities, static shape, batch 1.
+
+    Deterministic: the same weights give the same bytes under the same versions of torch,
+    onnxscript and onnx. Node names and traces of the exporting machine are left out.
+
+    :raises ModelError: the weights cannot be trusted.
+    """
+    network = ProbabilityNetwork(load_network(package)).eval()
+    example = (torch.zeros(1, 4, *package.card.shape), torch.ones(1, 4))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network,
+            example,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(INPUT_NAMES),
+            output_names=[OUTPUT_NAME],
+            verbose=False,
+        )
+    buffer = io.BytesIO()
+    program.save(buffer)
+    model = onnx.load_from_string(buffer.getvalue())
+    _strip_traces(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(deterministic=True)
+
+
+def _strip_traces(model: onnx.ModelProto) -> None:
+    """Remove documentation and metadata that hold stack traces and paths of this machine."""
+    del model.metadata_props[:]
+    model.doc_string = ""
+    graph = model.graph
+    del graph.metadata_props[:]
+    graph.doc_string = ""
+    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        del item.metadata_props[:]
+        item.doc_string = ""
+
+
+def export_onnx(package: ModelPackage) -> tuple[Path, ModelCard]:
+    """Write the export beside the weights and note it in the model card.
+
+    :returns: path of the export and the card as it now stands.
+    :raises ModelError: the weights cannot be trusted.
+    """
+    content = onnx_bytes(package)
+    card = package.card
+    path = package.folder / f"{card.name}.onnx"
+    record = OnnxRecord(
+        file=path.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        made_from_sha256=card.weights.sha256,
+        opset=OPSET,
+    )
+    card = card.model_copy(update={"onnx": record})
+    with atomic_write(path) as beside:
+        beside.write_bytes(content)
+    write_card(card, package.folder)
+    return path, card
+
+
+def write_card(card: ModelCard, folder: Path) -> Path:
+    """Write a model card as JSON; returns its path."""
+    path = folder / f"{card.name}{CARD_SUFFIX}"
+    with atomic_write(path) as beside:
+        text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
+        beside.write_text(text + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,89 @@
+"""A model as it lies on disk: card, weights and export, opened only when their hashes are right."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError, ModelError
+from ..resources import resource
+from .card import FileRecord, ModelCard, read_card
+
+CARD_SUFFIX = ".card.json"
+DEFAULT_MODEL = "full"
+_REINSTALL = "reinstall BrainSegAccel or give another model"
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A model card and the folder in which its files lie."""
+
+    card: ModelCard
+    folder: Path
+
+    def weights(self) -> bytes:
+        """Return the safetensors file, checked against the card.
+
+        :raises ModelError: missing, of another hash, or not what the card says.
+        """
+        return self._checked(self.card.weights)
+
+    def onnx(self) -> bytes:
+        """Return the ONNX export, checked against the card and tied to the weights.
+
+        :raises ModelError: none shipped, made from other weights, missing or of another hash.
+        """
+        record = self.card.onnx
+        if record is None:
+            raise ModelError(
+                "has no ONNX export", where=self.card.name, remedy="run brainsegaccel export"
+            )
+        if record.made_from_sha256 != self.card.weights.sha256:
+            raise ModelError(
+                "the ONNX export was made from other weights",
+                where=record.file,
+                remedy="run brainsegaccel export",
+            )
+        return self._checked(record)
+
+    def _checked(self, record: FileRecord) -> bytes:
+        try:
+            content = (self.folder / record.file).read_bytes()
+        except OSError as error:
+            raise ModelError(
+                f"cannot be read ({error.strerror})", where=record.file, remedy=_REINSTALL
+            ) from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != record.sha256:
+            raise ModelError(
+                f"SHA-256 is {found[:12]}…, the model card says {record.sha256[:12]}…",
+                where=record.file,
+                remedy=_REINSTALL,
+            )
+        return content
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that ship with the library."""
+    return sorted(
+        path.name.removesuffix(CARD_SUFFIX) for path in resource("Models").glob(f"*{CARD_SUFFIX}")
+    )
+
+
+def load_package(model: str | Path = DEFAULT_MODEL) -> ModelPackage:
+    """Open a model by the name of a shipped one or the path of a model card.
+
+    :raises InputError: no shipped model has that name.
+    :raises ModelError: the card is not valid.
+    """
+    path = Path(model)
+    if path.name.endswith(CARD_SUFFIX):
+        return ModelPackage(read_card(path), path.resolve().parent)
+    if str(model) not in shipped_models():
+        raise InputError(
+            f"no model named {str(model)!r}",
+            where="model",
+            remedy=f"give one of {', '.join(shipped_models())} or the path of a {CARD_SUFFIX} file",
+        )
+    return ModelPackage(read_card(resource("Models", f"{model}{CARD_SUFFIX}")), resource("Models"))
