@@ -13,6 +13,8 @@ from .volume import Grid, Volume
 
 MIN_SPACING_MM, MAX_SPACING_MM = 0.05, 25.0
 MIN_EXTENT_MM, MAX_EXTENT_MM = 20.0, 1000.0
+MAX_SHEAR = 5e-3
+"""Largest cosine between two axes: rounding of a header, not a shear."""
 
 
 class Study(Mapping[Modality, Volume]):
@@ -21,7 +23,8 @@ class Study(Mapping[Modality, Volume]):
     Iteration follows the network's channel order.
 
     :raises InputError: no volume at all; NaN or infinite voxels; a constant image; spacing or
-        extent that no head has; volumes that share no space with the reference.
+        extent that no head has; axes that are not perpendicular; volumes that share no space with
+        the reference.
     """
 
     def __init__(self, volumes: Mapping[Modality, Volume]) -> None:
@@ -74,6 +77,13 @@ def _check_volume(modality: Modality, volume: Volume) -> None:
             f"voxel spacing {shown} mm is not between {MIN_SPACING_MM:g} and {MAX_SPACING_MM:g} mm",
             where=where,
             remedy="repair the image header or export it again",
+        )
+    direction = volume.grid.direction
+    if np.abs(direction.T @ direction - np.eye(3)).max() > MAX_SHEAR:
+        raise InputError(
+            "the axes of the image are not perpendicular to one another",
+            where=where,
+            remedy="resample it onto a grid with perpendicular axes",
         )
     extent = [n * s for n, s in zip(volume.array.shape[::-1], spacing, strict=True)]
     if min(extent) < MIN_EXTENT_MM or max(extent) > MAX_EXTENT_MM:
