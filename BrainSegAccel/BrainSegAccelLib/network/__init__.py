@@ -1,0 +1,1 @@
+"""The SSD hybrid network, its weights and its export."""

@@ -1,0 +1,169 @@
+"""The hybrid network: convolutions where resolution is high, SSD where tokens are few."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from BrainSegAccelLib.network.config import MODALITY_CHANNELS, REGION_CHANNELS, NetworkConfig
+from BrainSegAccelLib.network.ssd import BidirectionalSSD
+
+_SCAN_ORDERS: tuple[tuple[int, int, int], ...] = ((0, 1, 2), (2, 0, 1), (1, 2, 0))
+_UPSAMPLED = 8
+"""Fine voxels per coarse voxel when every axis doubles."""
+
+
+def depth_to_space(features: Tensor) -> Tensor:
+    """Rearrange [B, 8*C, D, H, W] into [B, C, 2D, 2H, 2W]: a transposed convolution's second half.
+
+    The eight groups of C channels are the offsets (z, y, x) in binary order.
+    """
+    batch, channels, depth, height, width = features.shape
+    features = features.reshape(batch, 2, 2, 2, channels // _UPSAMPLED, depth, height, width)
+    features = features.permute(0, 4, 5, 1, 6, 2, 7, 3)
+    return features.reshape(batch, channels // _UPSAMPLED, 2 * depth, 2 * height, 2 * width)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3x3 convolutions with instance normalisation around an identity skip."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(width, width, 3, padding=1, bias=False)
+        self.first_norm = nn.InstanceNorm3d(width, affine=True)
+        self.second = nn.Conv3d(width, width, 3, padding=1, bias=False)
+        self.second_norm = nn.InstanceNorm3d(width, affine=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Refine ``features`` [B, width, D, H, W]; same shape out."""
+        hidden = functional.relu(self.first_norm(self.first(features)))
+        return functional.relu(features + self.second_norm(self.second(hidden)))
+
+
+class Down(nn.Module):
+    """Halve every axis with a stride-2 convolution."""
+
+    def __init__(self, width: int, wider: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(width, wider, 3, stride=2, padding=1, bias=False)
+        self.norm = nn.InstanceNorm3d(wider, affine=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, width, D, H, W] to [B, wider, D/2, H/2, W/2]."""
+        return functional.relu(self.norm(self.conv(features)))
+
+
+class Up(nn.Module):
+    """Double every axis, add the encoder's features, refine."""
+
+    def __init__(self, width: int, narrower: int) -> None:
+        super().__init__()
+        self.expand = nn.Conv3d(width, _UPSAMPLED * narrower, 1)
+        self.refine = ResidualBlock(narrower)
+
+    def forward(self, features: Tensor, skip: Tensor) -> Tensor:
+        """[B, width, D, H, W] and the skip [B, narrower, 2D, 2H, 2W]; shaped as the skip."""
+        return self.refine(depth_to_space(self.expand(features)) + skip)
+
+
+class AvailabilityGate(nn.Module):
+    """Scale and shift channels by which modalities are there (FiLM; identity at first)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Linear(MODALITY_CHANNELS, width)
+        self.shift = nn.Linear(MODALITY_CHANNELS, width)
+        for layer in (self.scale, self.shift):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, features: Tensor, availability: Tensor) -> Tensor:
+        """``features`` [B, width, D, H, W], ``availability`` [B, 4]; shaped as the features."""
+        scale = self.scale(availability)[:, :, None, None, None]
+        shift = self.shift(availability)[:, :, None, None, None]
+        return features + features * scale + shift
+
+
+class HybridNetwork(nn.Module):
+    """Tumour regions from any subset of four modalities, in one static graph.
+
+    The first convolution takes the volume to 2 mm and the last one predicts the eight 1 mm voxels
+    of each 2 mm voxel, so that nothing but input and output has the full resolution.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        w2, w4, w8, w16 = config.widths
+        self.stem = nn.Conv3d(MODALITY_CHANNELS + 1, w2, 2, stride=2, bias=False)
+        self.stem_norm = nn.InstanceNorm3d(w2, affine=True)
+        self.stem_gate = AvailabilityGate(w2)
+        self.down = nn.ModuleList([Down(w2, w4), Down(w4, w8), Down(w8, w16)])
+        self.encoder = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+            for width, blocks in zip(config.widths, config.encoder_blocks, strict=True)
+        )
+        self.ssd = nn.ModuleList(
+            nn.Sequential(*(self._ssd_block(width, index) for index in range(blocks)))
+            for width, blocks in zip((w8, w16), config.ssd_blocks, strict=True)
+        )
+        self.coarse_gate = AvailabilityGate(w16)
+        self.up = nn.ModuleList([Up(w16, w8), Up(w8, w4), Up(w4, w2)])
+        self.head = nn.Conv3d(w2, _UPSAMPLED * REGION_CHANNELS, 3, padding=1)
+        nn.init.constant_(self.head.bias, config.head_bias)
+
+    def _ssd_block(self, width: int, index: int) -> BidirectionalSSD:
+        config = self.config
+        order = _SCAN_ORDERS[index % len(_SCAN_ORDERS)]
+        return BidirectionalSSD(
+            width, config.head_width, config.state_width, config.chunk_length, order
+        )
+
+    @staticmethod
+    def gated_input(x: Tensor, availability: Tensor) -> Tensor:
+        """Silence missing channels of ``x`` [B, 4, D, H, W] and append a brain mask: [B, 5, ...].
+
+        The mask is 1 wherever a z-score is not practically zero. The factor keeps products within
+        FP16's range for z-scores up to 60.
+        """
+        present = x * availability[:, :, None, None, None]
+        nonzero = (present * 1024.0).clamp(-1.0, 1.0)
+        squared = nonzero * nonzero
+        total = squared[:, 0:1] + squared[:, 1:2] + squared[:, 2:3] + squared[:, 3:4]
+        return torch.cat([present, total.clamp(0.0, 1.0)], dim=1)
+
+    def features(self, x: Tensor, availability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Decoder features at 8, 4 and 2 mm: [B, widths[s], D/r, H/r, W/r] for r = 8, 4, 2."""
+        at2 = self.stem_norm(self.stem(self.gated_input(x, availability)))
+        at2 = self.encoder[0](functional.relu(self.stem_gate(at2, availability)))
+        at4 = self.encoder[1](self.down[0](at2))
+        at8 = self.ssd[0](self.encoder[2](self.down[1](at4)))
+        at16 = self.ssd[1](self.encoder[3](self.down[2](at8)))
+        at16 = self.coarse_gate(at16, availability)
+        at8 = self.up[0](at16, at8)
+        at4 = self.up[1](at8, at4)
+        return at8, at4, self.up[2](at4, at2)
+
+    def forward(self, x: Tensor, availability: Tensor) -> Tensor:
+        """Logits of ET, TC, WT.
+
+        :param x: [B, 4, D, H, W] float, channels t1, t1c, t2, flair; axes z, y, x in LPS order at
+            1 mm; z-scored in the brain, zero outside it. Sizes are multiples of 16.
+        :param availability: [B, 4], 1 where the modality is there and 0 where it is missing; what
+            ``x`` holds in a missing channel has no effect as long as it is finite.
+        :returns: [B, 3, D, H, W].
+        """
+        return depth_to_space(self.head(self.features(x, availability)[-1]))
+
+
+class ProbabilityNetwork(nn.Module):
+    """The network as it is deployed: :class:`HybridNetwork` followed by a sigmoid."""
+
+    def __init__(self, network: HybridNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, availability: Tensor) -> Tensor:
+        """As :meth:`HybridNetwork.forward`, but probabilities [B, 3, D, H, W]."""
+        return torch.sigmoid(self.network(x, availability))

@@ -1,0 +1,226 @@
+"""What each tissue looks like on each sequence: four ideal images of one head.
+
+Intensities are relative: normal white matter on T1 is about one, air is zero. Ranges are wide on
+purpose; correlations that hold on real scans (oedema is not darker than CSF on T1, FLAIR nulls
+CSF) are kept, those that do not are broken (T2 and FLAIR oedema are drawn apart).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from BrainSegAccelLib.training.anatomy import Anatomy
+from BrainSegAccelLib.training.chance import Chance
+from BrainSegAccelLib.training.geometry import Grid
+from BrainSegAccelLib.training.lesions import CaseKind, TumourMaps
+from BrainSegAccelLib.training.mimics import Mimics
+from BrainSegAccelLib.training.noise import blur, smooth_noise
+
+
+@dataclass(frozen=True)
+class TissueContrast:
+    """Intensities of grey matter, white matter and CSF, and offsets of what lies within them."""
+
+    grey: float
+    white: float
+    csf: float
+    deep: float
+    hindbrain: float
+    ventricle: float
+    residual: float
+
+    def render(self, anatomy: Anatomy) -> Tensor:
+        """The healthy head [D, H, W]."""
+        image = anatomy.grey * self.grey + anatomy.white * self.white + anatomy.csf * self.csf
+        image += anatomy.deep * self.deep + anatomy.ventricle * self.ventricle
+        inner = anatomy.hindbrain * self.hindbrain + anatomy.residual * self.residual
+        return image.add_(inner * (1 - anatomy.csf))
+
+
+@dataclass(frozen=True)
+class LesionContrast:
+    """Intensities of oedema, of necrotic or non-enhancing core and of enhancing tumour."""
+
+    oedema: float
+    necrosis: float
+    enhancing: float
+
+
+def _t1(chance: Chance) -> TissueContrast:
+    csf = chance.uniform(0.08, 0.45)
+    grey = chance.uniform(0.55, 0.8)
+    white = grey + chance.uniform(0.06, 0.38)
+    return TissueContrast(
+        grey=grey,
+        white=white,
+        csf=csf,
+        deep=chance.uniform(0, 0.6) * (white - grey),
+        hindbrain=chance.uniform(-0.06, 0.06),
+        ventricle=chance.uniform(-0.1, 0.03),
+        residual=chance.uniform(0, 1),
+    )
+
+
+def _after_contrast_agent(chance: Chance, t1: TissueContrast) -> TissueContrast:
+    """The T1 contrast as a second acquisition shows it."""
+    grey = t1.grey * chance.uniform(0.93, 1.07)
+    return TissueContrast(
+        grey=grey,
+        white=grey + (t1.white - t1.grey) * chance.uniform(0.6, 1.2),
+        csf=t1.csf * chance.uniform(0.85, 1.15),
+        deep=t1.deep * chance.uniform(0.8, 1.2),
+        hindbrain=t1.hindbrain + chance.uniform(-0.03, 0.05),
+        ventricle=t1.ventricle,
+        residual=t1.residual * chance.uniform(0.8, 1.2),
+    )
+
+
+def _t2(chance: Chance) -> TissueContrast:
+    grey = chance.uniform(0.38, 0.62)
+    return TissueContrast(
+        grey=grey,
+        white=grey - chance.uniform(0.03, 0.22),
+        csf=chance.uniform(0.85, 1.5),
+        deep=chance.uniform(-0.12, 0.02),
+        hindbrain=chance.uniform(-0.05, 0.05),
+        ventricle=chance.uniform(-0.1, 0.15),
+        residual=-chance.uniform(0, 0.5),
+    )
+
+
+def _flair(chance: Chance) -> TissueContrast:
+    grey = chance.uniform(0.48, 0.7)
+    return TissueContrast(
+        grey=grey,
+        white=grey - chance.uniform(-0.03, 0.2),
+        csf=chance.uniform(0.04, 0.36),
+        deep=chance.uniform(-0.12, 0.02),
+        hindbrain=chance.uniform(-0.07, 0.05),
+        ventricle=chance.uniform(-0.08, 0.02),
+        residual=-chance.uniform(0, 0.5),
+    )
+
+
+def _lesion_contrasts(
+    chance: Chance, kind: CaseKind, t1: TissueContrast, t2: TissueContrast, flair: TissueContrast
+) -> tuple[LesionContrast, LesionContrast, LesionContrast]:
+    """On T1 (before contrast agent), T2 and FLAIR."""
+    # A third of the oedemas is markedly dark on T1, though never as dark as necrosis can be.
+    darkening = chance.uniform(0.15, 0.38) if chance.event(0.33) else chance.uniform(-0.02, 0.2)
+    oedema1 = max(t1.grey - darkening, t1.csf + 0.06)
+    oedema2 = t2.grey + (
+        chance.uniform(0.05, 0.3) if chance.event(0.3) else chance.uniform(0.2, 0.85)
+    )
+    oedemaf = flair.grey + chance.uniform(0.2, 0.95)
+    if kind.infiltrates:
+        core1 = max(t1.csf * 0.9, oedema1 - chance.uniform(-0.05, 0.22))
+        core2 = oedema2 + chance.uniform(-0.1, 0.45)
+        if chance.event(0.7):
+            coref = oedemaf + chance.uniform(-0.25, 0.2)
+        else:
+            coref = flair.grey + chance.uniform(-0.15, 0.15)
+    else:
+        core1 = chance.uniform(t1.csf, t1.grey * 0.95)
+        core2 = chance.uniform(t2.grey + 0.1, t2.csf * 1.02)
+        coref = chance.uniform(flair.csf, oedemaf + 0.1)
+    return (
+        LesionContrast(oedema1, core1, t1.grey + chance.uniform(-0.18, 0.12)),
+        LesionContrast(oedema2, core2, t2.grey + chance.uniform(0, 0.45)),
+        LesionContrast(oedemaf, coref, flair.grey + chance.uniform(0.05, 0.6)),
+    )
+
+
+class _Painter:
+    """Paints tumour over healthy images with textures that all sequences share."""
+
+    def __init__(self, chance: Chance, grid: Grid, anatomy: Anatomy, tumour: TumourMaps) -> None:
+        self.anatomy, self.tumour = anatomy, tumour
+        self.healthy = (1 - tumour.whole).clamp_min(0)
+        self.fine, self.coarse = (
+            smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(low, high))[0]
+            for low, high in ((2.5, 8), (8, 18))
+        )
+        self.texture = 0.5 * self.fine + 0.6 * self.coarse
+        # Oedema shifts the tissue's own intensity, unevenly, and fades outwards.
+        width = chance.uniform(2.4, 6) / grid.voxel
+        inner = ((blur(tumour.whole[None], (width,) * 3)[0] - 0.5) * 2).clamp(0, 1)
+        strength = chance.uniform(0.75, 1) + self.coarse * chance.uniform(0, 0.22)
+        patches = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(6, 12))[0]
+        strength += patches * chance.uniform(0, 0.15)
+        self.strength = (strength - (1 - inner) * chance.uniform(0, 0.6)).clamp_(0.35, 1.35)
+        self.anatomy_shows = chance.uniform()
+
+    def paint(self, tissue: TissueContrast, lesion: LesionContrast, chance: Chance) -> Tensor:
+        anatomy, tumour = self.anatomy, self.tumour
+        image = tissue.render(anatomy)
+        texture = self.texture * chance.uniform(0, 0.16)
+        below = anatomy.grey * tissue.grey + anatomy.white * tissue.white
+        below += anatomy.csf * tissue.csf
+        below = torch.lerp(torch.full_like(below, tissue.grey), below, self.anatomy_shows)
+        oedema = torch.lerp(below, torch.full_like(below, lesion.oedema), self.strength)
+        oedema += texture * abs(lesion.oedema - tissue.grey)
+        image *= self.healthy
+        image += tumour.oedema * oedema
+        image += tumour.necrosis * (texture + lesion.necrosis)
+        image += tumour.enhancing * (texture + lesion.enhancing)
+        return image
+
+
+def render_sequences(
+    chance: Chance,
+    grid: Grid,
+    kind: CaseKind,
+    anatomy: Anatomy,
+    tumour: TumourMaps,
+    mimics: Mimics,
+) -> list[Tensor]:
+    """Ideal T1, T1c, T2 and FLAIR images [D, H, W], without noise, bias or blur."""
+    tissue1, tissue2, tissuef = _t1(chance), _t2(chance), _flair(chance)
+    tissuec = _after_contrast_agent(chance, tissue1)
+    lesion1, lesion2, lesionf = _lesion_contrasts(chance, kind, tissue1, tissue2, tissuef)
+    painter = _Painter(chance, grid, anatomy, tumour)
+    outside = (1 - tumour.core).clamp_min(0)
+    healthy = painter.healthy
+
+    t1 = painter.paint(tissue1, lesion1, chance)
+    lesionc = LesionContrast(
+        lesion1.oedema + chance.uniform(-0.04, 0.04),
+        lesion1.necrosis + chance.uniform(-0.05, 0.12),
+        lesion1.enhancing,
+    )
+    t1c = painter.paint(tissuec, lesionc, chance)
+    # Blood, fat or protein is bright before contrast agent too: only T1c against T1 tells.
+    blood = mimics.blood * chance.uniform(0.1, 0.5)
+    if chance.event(0.15):
+        clots = torch.sigmoid((painter.coarse - chance.uniform(0, 1)) * 5)
+        blood = blood + tumour.necrosis * clots * chance.uniform(0.1, 0.5)
+    t1 += blood
+    t1c += blood * chance.uniform(0.7, 1.1)
+
+    uptake = chance.log_uniform(0.18, 1.3)
+    uneven = 1 + painter.fine * chance.uniform(0, 0.35) + painter.coarse * chance.uniform(0, 0.2)
+    t1c += tumour.enhancing * uneven.clamp_(min=0.25) * uptake
+    normal = mimics.vessels * chance.uniform(0.3, 1) + mimics.meninges * chance.uniform(0, 0.7)
+    normal += mimics.sinus * chance.uniform(0, 1.2) + mimics.falx * chance.uniform(0, 0.6)
+    normal += mimics.plexus * chance.uniform(0, 1)
+    t1c += normal * outside * chance.uniform(0.1, 1.6)
+    t1 += mimics.meninges * chance.uniform(-0.2, 0.15) + mimics.vessels * chance.uniform(-0.2, 0.1)
+
+    t2 = painter.paint(tissue2, lesion2, chance)
+    spots = healthy * mimics.white_matter_lesions
+    t2 += spots * chance.uniform(0.05, 0.4) + mimics.meninges * chance.uniform(-0.5, 0.1)
+    t2 += mimics.sinus * chance.uniform(-0.5, 0) - mimics.vessels * chance.uniform(0, 0.5)
+    t2 += mimics.falx * chance.uniform(-0.4, 0)
+
+    flair = painter.paint(tissuef, lesionf, chance)
+    flair += spots * chance.uniform(0.1, 0.5) + mimics.meninges * chance.uniform(-0.15, 0.35)
+    flair += mimics.sinus * chance.uniform(-0.2, 0.2) + mimics.vessels * chance.uniform(-0.1, 0.2)
+    flair += mimics.falx * chance.uniform(0, 0.25)
+    if chance.event(0.3):
+        # CSF that flows is not nulled.
+        flow = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(12, 20))[0]
+        flair += anatomy.ventricle * torch.sigmoid(flow * 3 - 2) * chance.uniform(0.1, 0.5)
+    return [t1, t1c, t2, flair]

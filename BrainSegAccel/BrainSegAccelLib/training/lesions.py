@@ -1,0 +1,255 @@
+"""Tumours as soft maps: what is necrotic, what enhances, where the oedema spreads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from BrainSegAccelLib.training.anatomy import Anatomy
+from BrainSegAccelLib.training.atlas import Atlas
+from BrainSegAccelLib.training.chance import Chance
+from BrainSegAccelLib.training.geometry import Grid, HeadPose, Mass, sample
+from BrainSegAccelLib.training.noise import blur, smooth_noise
+
+
+class CaseKind(StrEnum):
+    """What sort of disease a synthetic case shows."""
+
+    RING = "ring"
+    NON_ENHANCING = "non-enhancing"
+    PATCHY = "patchy"
+    SOLID = "solid"
+    METASTASES = "metastases"
+    NONE = "none"
+
+    @property
+    def infiltrates(self) -> bool:
+        """Diffuse glioma: no ring, blurred borders, little mass effect."""
+        return self in (CaseKind.NON_ENHANCING, CaseKind.PATCHY)
+
+
+KIND_WEIGHTS = {
+    CaseKind.RING.value: 0.40,
+    CaseKind.NON_ENHANCING.value: 0.18,
+    CaseKind.PATCHY.value: 0.14,
+    CaseKind.SOLID.value: 0.08,
+    CaseKind.METASTASES.value: 0.12,
+    CaseKind.NONE.value: 0.08,
+}
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One focus: ``centre`` (x, y, z) in head space and ``radius`` in mm."""
+
+    centre: Tensor
+    radius: float
+    kind: CaseKind
+
+
+@dataclass(frozen=True)
+class TumourMaps:
+    """Soft fractions [D, H, W] of necrotic core, enhancing tumour and oedema; they sum to <= 1."""
+
+    necrosis: Tensor
+    enhancing: Tensor
+    oedema: Tensor
+
+    @property
+    def core(self) -> Tensor:
+        """Necrotic and enhancing tumour together."""
+        return self.necrosis + self.enhancing
+
+    @property
+    def whole(self) -> Tensor:
+        """Core and oedema together."""
+        return self.necrosis + self.enhancing + self.oedema
+
+
+def plan_lesions(
+    chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: CaseKind
+) -> list[Lesion]:
+    """Place the foci of a case, in white matter more often than in grey, seldom in the hindbrain."""
+    if kind is CaseKind.NONE:
+        return []
+    if kind is CaseKind.METASTASES:
+        count = chance.integer(1, 7)
+    else:
+        count = 1 if chance.event(0.88) else 2
+    stride = max(1, round(4 / grid.voxel))
+    positions = grid.positions(chance.device, stride)
+    maps = sample(atlas.maps, atlas, pose.to_atlas(positions))
+    likely = (maps[0] + 1.5 * maps[1]) * (maps[7] > 0.3) * (1 - 0.8 * maps[5])
+    weights = likely.flatten().clamp_min(0)
+    # A small block may hold no tissue at all: then its middle is as good as any other place.
+    if not bool((weights > 0).sum() >= count):
+        weights = torch.ones_like(weights)
+    places = positions.flatten(1)[:, chance.places(weights, count).to(chance.device)].cpu()
+    return [Lesion(places[:, i], _draw_radius(chance, kind), kind) for i in range(count)]
+
+
+def _draw_radius(chance: Chance, kind: CaseKind) -> float:
+    if kind is CaseKind.METASTASES:
+        return chance.log_uniform(2.2, 14)
+    if kind.infiltrates:
+        return chance.uniform(8, 30)
+    return chance.uniform(5, 27)
+
+
+def masses(chance: Chance, lesions: list[Lesion]) -> list[Mass]:
+    """How much room each focus takes."""
+    return [
+        Mass(
+            lesion.centre,
+            lesion.radius,
+            chance.uniform(0, 0.3 if lesion.kind is CaseKind.NON_ENHANCING else 0.55),
+        )
+        for lesion in lesions
+    ]
+
+
+def draw_tumour(chance: Chance, grid: Grid, anatomy: Anatomy, lesions: list[Lesion]) -> TumourMaps:
+    """Grow every focus in its anatomy. Each is computed in its own box of the grid."""
+    empty = torch.zeros(grid.shape, device=chance.device)
+    tumour = TumourMaps(empty, empty.clone(), empty.clone())
+    for lesion in lesions:
+        spread = _draw_oedema_spread(chance, lesion)
+        reach = 1.7 * lesion.radius + 1.5 * spread + 6
+        box = grid.slices_around(lesion.centre, reach)
+        local = _LocalGrowth(chance, grid, anatomy, lesion, box)
+        focus = local.grow(spread)
+        _merge(tumour, focus, box)
+    mask = anatomy.mask
+    return TumourMaps(tumour.necrosis * mask, tumour.enhancing * mask, tumour.oedema * mask)
+
+
+def _draw_oedema_spread(chance: Chance, lesion: Lesion) -> float:
+    """How far oedema reaches beyond the core, in mm; 0 for none."""
+    if lesion.kind.infiltrates:
+        if not chance.event(0.85):
+            return 0.0
+        return chance.uniform(0.5, 5) if chance.event(0.5) else chance.uniform(4, 16)
+    if not chance.event(0.92):
+        return 0.0
+    if lesion.kind is CaseKind.METASTASES:
+        return chance.uniform(1, 22) * min(1.0, lesion.radius / 6)
+    return chance.uniform(2, 28)
+
+
+def _merge(tumour: TumourMaps, focus: TumourMaps, box: tuple[slice, slice, slice]) -> None:
+    """Lay ``focus`` over ``tumour`` in ``box``, in place: core beats oedema, fractions stay <= 1."""
+    necrosis = torch.maximum(tumour.necrosis[box], focus.necrosis)
+    enhancing = torch.maximum(tumour.enhancing[box], focus.enhancing)
+    excess = (necrosis + enhancing).clamp_min(1)
+    necrosis, enhancing = necrosis / excess, enhancing / excess
+    oedema = torch.maximum(tumour.oedema[box], focus.oedema)
+    tumour.necrosis[box] = necrosis
+    tumour.enhancing[box] = enhancing
+    tumour.oedema[box] = torch.minimum(oedema, 1 - necrosis - enhancing)
+
+
+class _LocalGrowth:
+    """One focus in its box. ``inside`` is a level set in mm: positive within the tumour core."""
+
+    def __init__(
+        self,
+        chance: Chance,
+        grid: Grid,
+        anatomy: Anatomy,
+        lesion: Lesion,
+        box: tuple[slice, slice, slice],
+    ) -> None:
+        self.chance, self.voxel, self.lesion = chance, grid.voxel, lesion
+        self.white = blur((anatomy.white[box] * anatomy.mask[box])[None], (2 / grid.voxel,) * 3)[0]
+        self.grey = anatomy.grey[box]
+        self.csf = anatomy.csf[box]
+        self.barrier = blur(self.csf[None], (1.2 / grid.voxel,) * 3)[0]
+        self.midline = anatomy.midline[box]
+        self.shape = tuple(self.grey.shape)
+        self.inside = self._level_set(grid, box)
+
+    def noise(self, scale: float) -> Tensor:
+        return smooth_noise(self.chance, self.shape, self.voxel, scale)[0]
+
+    def _level_set(self, grid: Grid, box: tuple[slice, slice, slice]) -> Tensor:
+        chance, radius = self.chance, self.lesion.radius
+        axes = [axis[part].to(chance.device) for axis, part in zip(grid.axes(), box, strict=True)]
+        z, y, x = torch.meshgrid(*axes, indexing="ij")
+        offset = torch.stack([x, y, z]) - self.lesion.centre.to(chance.device)[:, None, None, None]
+        rotation = chance.rotation()
+        stretch = torch.tensor([math.exp(chance.normal(0.22)) for _ in range(3)])
+        stretch = stretch / stretch.prod() ** (1 / 3)
+        ellipsoid = ((rotation / stretch) @ rotation.T).to(chance.device)
+        distance = (ellipsoid @ offset.flatten(1)).reshape(offset.shape).norm(dim=0)
+        irregular = chance.uniform(0.05, 0.3) * radius
+        inside = radius - distance
+        inside += irregular * self.noise(max(5, radius * chance.uniform(0.6, 1.3)))
+        fine = max(3.0, radius * 0.35)
+        inside += irregular * chance.uniform(0.1, 0.6) * self.noise(fine)
+        if self.lesion.kind.infiltrates:
+            inside += (self.white - 0.4) * chance.uniform(0, 6)
+        inside -= self.barrier * chance.uniform(0, 5)
+        if chance.event(0.7):
+            # The falx stops growth across the midline; white matter (corpus callosum) lets it pass.
+            index = [size // 2 for size in self.shape]
+            side = 1.0 if float(self.midline[index[0], index[1], index[2]]) > 0 else -1.0
+            across = torch.relu(-side * self.midline)
+            inside -= across * chance.uniform(0.5, 2) * (1 - 0.7 * self.white)
+        return inside
+
+    def grow(self, spread: float) -> TumourMaps:
+        chance, kind = self.chance, self.lesion.kind
+        blurred = chance.uniform(0.6, 2.5) if kind.infiltrates else chance.uniform(0.4, 1.2)
+        core = torch.sigmoid(self.inside / blurred)
+        enhancing = self._enhancing(core)
+        focus = TumourMaps(core - enhancing, enhancing, torch.zeros_like(core))
+        return replace(focus, oedema=self._oedema(core, spread)) if spread > 0 else focus
+
+    def _enhancing(self, core: Tensor) -> Tensor:
+        """The part of ``core`` that takes up contrast agent."""
+        chance, kind, radius = self.chance, self.lesion.kind, self.lesion.radius
+        if kind is CaseKind.NON_ENHANCING:
+            return torch.zeros_like(core)
+        if kind is CaseKind.PATCHY:
+            texture = self.noise(max(4, radius * chance.uniform(0.25, 0.6)))
+            patches = torch.sigmoid((texture - chance.uniform(0.7, 1.8)) * 6)
+            return core * patches * torch.sigmoid(self.inside - chance.uniform(0, 2))
+        enhancing = core * (1 - self._necrosis())
+        if kind is not CaseKind.METASTASES and chance.event(0.2):
+            texture = self.noise(max(5, radius * chance.uniform(0.2, 0.5)))
+            return core * torch.sigmoid((texture - chance.uniform(0.2, 1.1)) * 6)
+        if kind is not CaseKind.METASTASES and chance.event(0.4):
+            # Part of the rim is tumour that does not enhance.
+            texture = self.noise(max(8, radius * 0.9))
+            return enhancing * torch.sigmoid((chance.uniform(0.2, 1.2) - texture) * 4)
+        return enhancing
+
+    def _necrosis(self) -> Tensor:
+        """Necrotic fraction of a ring: what lies deeper than the rim is thick."""
+        chance, kind, radius = self.chance, self.lesion.kind, self.lesion.radius
+        tiny = kind is CaseKind.METASTASES and (radius < 4 or chance.event(0.35))
+        if kind is CaseKind.SOLID or tiny:
+            return torch.zeros_like(self.inside)
+        thinnest = max(0.8, 0.5 * self.voxel)
+        rim = chance.log_uniform(thinnest, max(2.0, min(9.0, radius * 0.6)))
+        texture = self.noise(max(5, radius * chance.uniform(0.4, 0.9)))
+        deep = self.inside - rim - texture.abs() * rim * chance.uniform(0.2, 0.8)
+        deep += texture * chance.uniform(0, 0.3) * rim
+        return torch.sigmoid(deep / chance.uniform(0.35, 0.9))
+
+    def _oedema(self, core: Tensor, spread: float) -> Tensor:
+        chance = self.chance
+        if chance.event(0.45):
+            # Vasogenic fingers: follows white matter sharply and leaves cortex and nuclei alone.
+            affinity = 0.1 + 1.1 * torch.sigmoid((self.white - chance.uniform(0.4, 0.65)) * 9)
+        else:
+            affinity = 0.25 + chance.uniform(0.6, 1.0) * self.white
+        field = self.inside + spread * affinity
+        field += spread * chance.uniform(0.1, 0.35) * self.noise(chance.uniform(8, 20))
+        field -= self.barrier * chance.uniform(8, 20) + self.grey * chance.uniform(0, 0.5) * spread
+        soft = torch.sigmoid(field / chance.uniform(0.6, 2.5))
+        return soft * (1 - core) * (1 - self.csf)

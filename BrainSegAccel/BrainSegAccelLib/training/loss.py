@@ -1,0 +1,62 @@
+"""The training objective: overlap and cross-entropy, at 1 mm and at two coarser scales."""
+
+from __future__ import annotations
+
+from monai.losses.dice import DiceLoss
+from torch import Tensor, nn
+from torch.nn import functional
+
+from BrainSegAccelLib.network.config import REGION_CHANNELS
+from BrainSegAccelLib.network.hybrid import HybridNetwork, depth_to_space
+
+_SMOOTHING_MM3 = 100.0
+"""Keeps the overlap term of an empty or tiny region finite, with a useful gradient."""
+
+
+class SupervisedNetwork(nn.Module):
+    """The network with auxiliary heads at 8 and 4 mm, which only training knows."""
+
+    def __init__(self, network: HybridNetwork) -> None:
+        super().__init__()
+        self.network = network
+        _, at4, at8, _ = network.config.widths
+        self.auxiliary = nn.ModuleList(nn.Conv3d(width, REGION_CHANNELS, 1) for width in (at8, at4))
+        for head in self.auxiliary:
+            nn.init.constant_(head.bias, network.config.head_bias)
+
+    def forward(self, x: Tensor, availability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits [B, 3, ...] at 1, 8 and 4 mm."""
+        at8, at4, at2 = self.network.features(x, availability)
+        logits = depth_to_space(self.network.head(at2))
+        return logits, self.auxiliary[0](at8), self.auxiliary[1](at4)
+
+
+class RegionLoss(nn.Module):
+    """Soft Dice (over the batch) plus weighted binary cross-entropy, for nested regions."""
+
+    def __init__(self, cross_entropy_weight: float, deep_supervision: tuple[float, float]) -> None:
+        super().__init__()
+        self.cross_entropy_weight = cross_entropy_weight
+        self.deep_supervision = deep_supervision
+
+    def forward(self, outputs: tuple[Tensor, Tensor, Tensor], regions: Tensor) -> Tensor:
+        """A scalar.
+
+        :param outputs: logits at 1, 8 and 4 mm, as of :class:`SupervisedNetwork`.
+        :param regions: [B, 3, D, H, W] in 0 to 1.
+        """
+        logits, at8, at4 = outputs
+        regions = regions.to(logits.device).float()
+        loss = self._at_scale(logits.float(), regions, 1)
+        regions = functional.avg_pool3d(regions, 4)
+        weight8, weight4 = self.deep_supervision
+        loss = loss + weight4 * self._at_scale(at4.float(), regions, 4)
+        regions = functional.avg_pool3d(regions, 2)
+        return loss + weight8 * self._at_scale(at8.float(), regions, 8)
+
+    def _at_scale(self, logits: Tensor, regions: Tensor, voxel: int) -> Tensor:
+        smoothing = _SMOOTHING_MM3 / voxel**3
+        dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=smoothing, smooth_dr=smoothing)
+        cross_entropy = functional.binary_cross_entropy_with_logits(logits, regions)
+        overlap: Tensor = dice(logits, regions)
+        return overlap + self.cross_entropy_weight * cross_entropy

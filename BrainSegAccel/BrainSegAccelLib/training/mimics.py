@@ -1,0 +1,64 @@
+"""Structures that look like tumour and are not: vessels, meninges, plexus, white-matter lesions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from BrainSegAccelLib.training.anatomy import Anatomy
+from BrainSegAccelLib.training.chance import Chance
+from BrainSegAccelLib.training.geometry import Grid
+from BrainSegAccelLib.training.noise import blur, smooth_noise
+
+
+@dataclass(frozen=True)
+class Mimics:
+    """Soft maps [D, H, W] in 0 to 1; ``blood`` is bright on T1 with and without contrast agent."""
+
+    white_matter_lesions: Tensor
+    vessels: Tensor
+    meninges: Tensor
+    sinus: Tensor
+    falx: Tensor
+    plexus: Tensor
+    blood: Tensor
+
+
+def draw_mimics(chance: Chance, grid: Grid, anatomy: Anatomy) -> Mimics:
+    """Draw every map; many of them stay empty in a given case."""
+
+    def noise(low: float, high: float, channels: int = 1) -> Tensor:
+        return smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(low, high), channels)
+
+    def above(field: Tensor, low: float, high: float, steepness: float) -> Tensor:
+        return torch.sigmoid((field - chance.uniform(low, high)) * steepness)
+
+    empty = torch.zeros(grid.shape, device=chance.device)
+    spots = empty
+    if chance.event(0.5):
+        caps = blur(anatomy.ventricle[None], (3 / grid.voxel,) * 3)[0]
+        caps += noise(8, 12)[0] * 0.05
+        spots = above(caps, 0.1, 0.35, 20) * anatomy.white * chance.uniform(0.2, 1)
+        if chance.event(0.6):
+            small = above(noise(5, 8)[0], 2.2, 3.5, 6) * anatomy.white
+            spots = torch.maximum(spots, small)
+    blood = empty
+    if chance.event(0.2):
+        blood = above(noise(5, 14)[0], 2.0, 3.0, 5)
+
+    # Two noise fields are both near zero along curves: tubes. Vessels keep to CSF.
+    pair = noise(8, 16, 2)
+    tubes = torch.exp(-(pair * pair).sum(0) / (2 * chance.uniform(0.06, 0.14) ** 2))
+    vessels = tubes * (anatomy.csf + 0.15 * anatomy.grey + 0.05 * anatomy.white).clamp(0, 1)
+    meninges = torch.sigmoid((chance.uniform(1, 3) - anatomy.depth) / 0.7)
+    meninges *= above(noise(15, 40)[0], -1, 1.5, 3)
+    squared = anatomy.midline**2
+    sinus = torch.exp(-squared / chance.uniform(2, 6.5) ** 2)
+    sinus *= torch.sigmoid(chance.uniform(2, 10) - anatomy.depth)
+    sinus *= torch.sigmoid(anatomy.height / 10 + chance.uniform(0, 6))
+    falx = torch.exp(-squared / chance.uniform(0.8, 1.5) ** 2) * anatomy.csf
+    falx *= torch.sigmoid(noise(18, 22)[0] * 3)
+    plexus = anatomy.ventricle * above(noise(6, 9)[0], 0.6, 1.5, 6)
+    return Mimics(spots, vessels, meninges, sinus, falx, plexus, blood)

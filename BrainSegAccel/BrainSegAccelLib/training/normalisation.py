@@ -1,0 +1,34 @@
+"""Intensity normalisation on tensors, the same formula as the pipeline's."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def normalise(image: Tensor, mask: Tensor) -> Tensor:
+    """Clip to percentiles and z-score ``image`` [D, H, W] over ``mask`` [D, H, W] bool.
+
+    ``v = clip(x, p0.5, p99.5); (v - mean(v)) / (std(v) + 1e-6)`` inside the mask, with percentiles
+    (linear interpolation), mean and population standard deviation over the mask; 0 outside it.
+    """
+    values = image[mask]
+    if values.numel() == 0:
+        return torch.zeros_like(image)
+    low, high = percentile(values, 0.005), percentile(values, 0.995)
+    values = values.clamp(low, high)
+    normalised = torch.zeros_like(image)
+    normalised[mask] = (values - values.mean()) / (values.std(correction=0) + 1e-6)
+    return normalised
+
+
+def percentile(values: Tensor, fraction: float) -> Tensor:
+    """The linearly interpolated quantile of a flat tensor of any length.
+
+    ``torch.quantile`` stops at 16 million values and sorts all of them.
+    """
+    position = fraction * (values.numel() - 1)
+    below = int(position)
+    left = values.kthvalue(below + 1).values
+    right = values.kthvalue(min(below + 2, values.numel())).values
+    return left + (right - left) * (position - below)

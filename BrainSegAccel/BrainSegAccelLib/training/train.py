@@ -1,0 +1,233 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from BrainSegAccelLib.network.hybrid import HybridNetwork
+from BrainSegAccelLib.training.checkpoint import (
+    load_checkpoint,
+    replace_atomically,
+    save_checkpoint,
+    save_weights,
+)
+from BrainSegAccelLib.training.config import TrainingConfig
+from BrainSegAccelLib.training.loss import RegionLoss, SupervisedNetwork
+from BrainSegAccelLib.training.samples import Sample, SampleStream
+from BrainSegAccelLib.training.validation import Validation
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.pt"
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One finished step, for logs, bars and dashboards."""
+
+    step: int
+    steps: int
+    stage: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    """Wall time of this step, with the wait for its sample."""
+    remaining: float
+    """Estimated seconds to the end of the run, other stages taken at their voxel count."""
+    scores: dict[str, float] | None = None
+    """Synthetic validation, where it has just been run."""
+
+
+Listener = Callable[[Progress], None]
+
+
+class Trainer:
+    """Trains one network in ``folder``, which holds checkpoint, weights and configuration.
+
+    :param threads: CPU threads for the network; None leaves torch's choice.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        folder: Path,
+        device: torch.device,
+        *,
+        checkpoint_seconds: float = 180.0,
+        validation_seconds: float = 600.0,
+        listeners: tuple[Listener, ...] = (),
+    ) -> None:
+        self.config, self.folder, self.device = config, folder, device
+        self.checkpoint_seconds = checkpoint_seconds
+        self.validation_seconds = validation_seconds
+        self.listeners = listeners
+        torch.manual_seed(config.seed)
+        self.model = SupervisedNetwork(HybridNetwork(config.network)).to(device)
+        self.average = copy.deepcopy(self.model.network)
+        self.optimiser = _optimiser(self.model, config)
+        self.loss = RegionLoss(config.cross_entropy_weight, config.deep_supervision)
+        self.validation = Validation(config, device)
+        self.step = 0
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint.
+
+        :raises InputError: if there is none, or one of another configuration.
+        """
+        state = load_checkpoint(self.folder / CHECKPOINT, self.config)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = state["step"]
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights, each at once or not at all."""
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+        }
+        save_checkpoint(self.folder / CHECKPOINT, self.config, state)
+        save_weights(self.folder / WEIGHTS, self.average.state_dict(), self.config)
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Train to the end of the configuration, or until ``until()`` is true; then save."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = self.config.model_dump_json(indent=2) + "\n"
+        replace_atomically(self.folder / "training.json", lambda file: _write(file, text))
+        network = self.config.network.model_dump_json(indent=2) + "\n"
+        replace_atomically(self.folder / "network.json", lambda file: _write(file, network))
+        saved = validated = began = time.monotonic()
+        pace = 0.0
+        for stage, sample in self._samples():
+            loss = self._train_on(sample)
+            now = time.monotonic()
+            seconds, began = now - began, now
+            pace = 0.9 * pace + 0.1 * seconds if pace else seconds
+            scores = None
+            last = self.step == self.config.steps
+            if self.validation.count and (last or now - validated > self.validation_seconds):
+                scores = self.validation.score(self.average)
+                validated = began = time.monotonic()
+            progress = Progress(
+                self.step,
+                self.config.steps,
+                stage,
+                loss,
+                self.learning_rate(),
+                seconds,
+                self._remaining(stage, pace),
+                scores,
+            )
+            for listener in self.listeners:
+                listener(progress)
+            if now - saved > self.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+            if until():
+                break
+        self.save()
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, then a cosine to the final rate."""
+        config = self.config
+        warm = min(1.0, (self.step + 1) / config.warm_up_steps)
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / config.steps)))
+        span = config.learning_rate - config.final_learning_rate
+        return warm * (config.final_learning_rate + span * fall)
+
+    def _samples(self) -> Iterator[tuple[int, Sample]]:
+        """The rest of the curriculum: (stage, batch) from the current step on."""
+        first = 0
+        for index, stage in enumerate(self.config.stages):
+            done = min(max(self.step - first, 0), stage.steps)
+            first += stage.steps
+            if done == stage.steps:
+                continue
+            stream = SampleStream(self.config, index)
+            # The stream deals batches to workers in turn from batch 0; a resumed run must start
+            # on the first worker's turn, and drops the batches that were already used.
+            dropped = done % max(1, self.config.workers)
+            order = range((done - dropped) * stage.batch_size, len(stream))
+            loader = DataLoader(
+                stream,
+                batch_size=stage.batch_size,
+                sampler=order,
+                num_workers=self.config.workers,
+                prefetch_factor=4 if self.config.workers else None,
+                worker_init_fn=_begin_worker,
+            )
+            for number, batch in enumerate(loader):
+                if number >= dropped:
+                    yield index, Sample(*batch)
+
+    def _train_on(self, sample: Sample) -> float:
+        rate = self.learning_rate()
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        x, availability = sample.x.to(self.device).float(), sample.availability.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            outputs = self.model(x, availability)
+        loss = self.loss(outputs, sample.regions)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        else:
+            log.warning("step %d: gradient is not finite, skipped", self.step)
+        self._update_average()
+        self.step += 1
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.config.ema_decay, (self.step + 1) / (self.step + 10))
+        pairs = zip(self.average.parameters(), self.model.network.parameters(), strict=True)
+        for slow, fast in pairs:
+            slow.lerp_(fast, 1 - decay)
+
+    def _remaining(self, current: int, pace: float) -> float:
+        voxels = [math.prod(stage.shape) * stage.batch_size for stage in self.config.stages]
+        first = 0
+        seconds = 0.0
+        for stage, size in zip(self.config.stages, voxels, strict=True):
+            left = first + stage.steps - max(first, min(self.step, first + stage.steps))
+            seconds += left * pace * size / voxels[current]
+            first += stage.steps
+        return seconds
+
+
+def _optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW; biases, norms and the recurrence's per-head parameters do not decay."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
+
+
+def _begin_worker(_: int) -> None:
+    # The network has precedence: a worker only takes what it leaves.
+    os.nice(5)
+    torch.set_num_threads(1)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
