@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from ..files.atomic import atomic_write
 
 MAGIC = b"BSAENG1\n"
 _DIGEST_BYTES = 32
@@ -87,7 +88,9 @@ class EngineCache:
         header = json.dumps(key.fields, sort_keys=True).encode()
         body = len(header).to_bytes(8, "big") + header + payload
         try:
-            write_atomically(self.path(key), MAGIC + hashlib.sha256(body).digest() + body)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self.path(key)) as beside:
+                beside.write_bytes(MAGIC + hashlib.sha256(body).digest() + body)
         except OSError as error:
             warnings.warn(
                 f"engine not cached in {self.folder.name}: {error.strerror}", stacklevel=2
@@ -115,19 +118,3 @@ def _checked_payload(content: bytes, expected: Mapping[str, object]) -> bytes | 
     if json.loads(bytes(body[8 : 8 + length])) != expected:
         return None
     return bytes(body[8 + length :])
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the path, then rename, so that a reader sees all or nothing.
-
-    :raises OSError: if the folder cannot be made or written; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -59,7 +59,6 @@ class EagerBackend:
             torch.set_num_threads(usable_cores())
         network = ProbabilityNetwork(load_network(model)).eval().to(device.value)
         name = cpu_name() if device is Device.CPU else torch.cuda.get_device_name()
-        tensors = sum(1 for _ in network.parameters())
         info = EngineInfo(
             backend=self.name,
             version=str(torch.__version__),
@@ -68,7 +67,7 @@ class EagerBackend:
             precision=precision,
             shape=shape,
             build_seconds=time.perf_counter() - started,
-            actual_precision={"fp32": tensors},
+            actual_precision={"fp32": _arithmetic_layers(network)},
             settings={"threads": str(torch.get_num_threads()), "tf32": "off"},
         )
         return EagerEngine(network, device, info)
@@ -92,6 +91,14 @@ class EagerEngine:
             on_device = torch.from_numpy(x).to(self._device)
             there = torch.from_numpy(availability).to(self._device)
             return self._network(on_device, there)[0].cpu().numpy()
+
+
+def _arithmetic_layers(network: Any) -> int:
+    """Count convolutions, linear layers and normalisations."""
+    from torch import nn
+
+    kinds = (nn.Conv3d, nn.Linear, nn.InstanceNorm3d, nn.LayerNorm)
+    return sum(isinstance(module, kinds) for module in network.modules())
 
 
 def _cuda() -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..network.package import ModelPackage
 
 _TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+_ARITHMETIC_LAYERS = {"Convolution", "FullyConnected", "MatMul", "MVN"}
 _NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
 
 
@@ -137,12 +138,13 @@ class OpenVinoEngine:
 
 
 def _actual_precision(compiled: Any) -> dict[str, int]:
-    """Count the layers that run in each format, as the runtime reports them."""
+    """Count the layers that do the arithmetic, by the format the runtime reports for them."""
     counts: Counter[str] = Counter()
     for node in compiled.get_runtime_model().get_ordered_ops():
         info = node.get_rt_info()
-        kind = str(info["runtimePrecision"].astype(str)) if "runtimePrecision" in info else ""
-        counts[_NAMES.get(kind, kind or "unknown")] += 1
+        if info["layerType"].astype(str) in _ARITHMETIC_LAYERS:
+            kind = info["runtimePrecision"].astype(str)
+            counts[_NAMES.get(kind, kind)] += 1
     return dict(counts)
 
 

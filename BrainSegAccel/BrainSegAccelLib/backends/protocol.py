@@ -62,8 +62,9 @@ class Availability:
 class EngineInfo:
     """How an engine came to be; goes into the manifest as it is.
 
-    :param actual_precision: number of operations that run in each format, e.g.
-        ``{"fp32": 210}``; empty if the runtime does not tell.
+    :param actual_precision: how many layers that do arithmetic (convolutions, matrix products,
+        normalisations) run in each format, e.g. ``{"fp32": 161}``; empty if the runtime does not
+        tell.
     :param build_seconds: time to build, or to load from the cache on a hit.
     :param cache_key: hash that names the cache entry; None if this backend keeps none.
     :param cache_hit: None if this backend keeps no cache.

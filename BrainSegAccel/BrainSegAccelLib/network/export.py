@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import warnings
@@ -45,9 +44,8 @@ def onnx_bytes(package: ModelPackage) -> bytes:
             output_names=[OUTPUT_NAME],
             verbose=False,
         )
-    buffer = io.BytesIO()
-    program.save(buffer)
-    model = onnx.load_from_string(buffer.getvalue())
+    assert program is not None
+    model = program.model_proto
     _strip_traces(model)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)

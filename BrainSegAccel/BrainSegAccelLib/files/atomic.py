@@ -1,0 +1,63 @@
+"""Replacing a file in one go: its old content stays until the new one is complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import InputError, RunError
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a hidden path beside ``path``; what was written there becomes ``path`` at the end.
+
+    The yielded name ends like the name of ``path``, so that writers which go by the suffix work.
+    Whatever ends the body early, Ctrl-C included, leaves ``path`` as it was and nothing beside it.
+    A symbolic link is followed, not replaced.
+
+    :raises RunError: the system refused to write or rename, e.g. a full disk.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        raise RunError(
+            f"cannot write: {error.strerror or error}",
+            where=str(path),
+            remedy="free some space or choose another folder",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a file path that could not be written, before any work is spent on its content.
+
+    :raises InputError: its folder does not exist or cannot be written, or it is itself a folder.
+    """
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise InputError(
+            f"folder {folder} does not exist",
+            where=str(path),
+            remedy="create it or choose another one",
+        )
+    if path.is_dir():
+        raise InputError("is a folder", where=str(path), remedy="give the name of a file")
+    try:
+        # Asking the system: permission bits do not tell of read-only mounts, quotas and ACLs.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"folder {folder} cannot be written: {error.strerror}",
+            where=str(path),
+            remedy="choose another one",
+        ) from error

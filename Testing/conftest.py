@@ -1,0 +1,109 @@
+"""Fixtures shared by all tests: a tiny model on disk and small head-like volumes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.network.package import ModelPackage, load_package
+from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.volume import Volume
+
+TINY_SHAPE = (32, 48, 32)
+
+
+def write_tiny_model(folder: Path, seed: int = 0, shape: tuple[int, int, int] = TINY_SHAPE) -> Path:
+    """Write weights, card and ONNX export of a small untrained network; returns the card's path."""
+    import torch
+    from BrainSegAccelLib.network.card import FileRecord, ModelCard, TrainingRecord
+    from BrainSegAccelLib.network.config import NetworkConfig
+    from BrainSegAccelLib.network.export import export_onnx, write_card
+    from BrainSegAccelLib.network.hybrid import HybridNetwork
+    from safetensors.torch import save
+
+    config = NetworkConfig(
+        widths=(8, 8, 16, 16),
+        encoder_blocks=(1, 1, 1, 1),
+        ssd_blocks=(1, 1),
+        head_width=8,
+        state_width=4,
+        chunk_length=24,
+        head_bias=0.0,
+    )
+    torch.manual_seed(seed)
+    network = HybridNetwork(config)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(std=0.2)
+    content = save({key: tensor.contiguous() for key, tensor in network.state_dict().items()})
+    (folder / "tiny.safetensors").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    card = ModelCard(
+        name="tiny",
+        version="0",
+        summary="untrained, for tests",
+        intended_use="tests",
+        licence="Apache-2.0",
+        network=config,
+        shape=shape,
+        weights=FileRecord(file="tiny.safetensors", sha256=digest),
+        training=TrainingRecord(
+            data="none",
+            procedure="none",
+            configuration="none",
+            seed=seed,
+            steps=0,
+            hours=0.0,
+            hardware="none",
+        ),
+    )
+    path = write_card(card, folder)
+    export_onnx(load_package(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of the card of a tiny untrained model. Read-only: copy its folder to change it."""
+    return write_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def tiny_package(tiny_card: Path) -> ModelPackage:
+    return load_package(tiny_card)
+
+
+@pytest.fixture
+def engine_cache(tmp_path: Path) -> EngineCache:
+    return EngineCache(tmp_path / "cache")
+
+
+def head(
+    shape: tuple[int, int, int] = (30, 40, 28),
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    seed: int = 0,
+    name: str = "head.nii.gz",
+) -> Volume:
+    """Return an ellipsoid of smooth positive values on zero background, axes along L, P, S.
+
+    :param shape: (k, j, i).
+    :param spacing: (i, j, k) in mm.
+    """
+    rng = np.random.default_rng(seed)
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    inside = x**2 + y**2 + z**2 < 0.8
+    values = 100.0 + 40.0 * np.cos(2 * x + seed) * np.cos(2 * y) + rng.normal(0, 1, shape)
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = (-10.0, 5.0, 20.0)
+    return Volume(np.where(inside, values, 0).astype(np.float32), affine, name)
+
+
+@pytest.fixture
+def four_modalities() -> Study:
+    """A study of all four modalities on one 1 mm grid."""
+    return Study({m: head(seed=m.channel, name=f"{m}.nii.gz") for m in Modality})

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.errors import InputError, UnavailableError
+from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.inference.progress import StageClock
+from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.study import Study
+
+SUBSETS = [set(c) for n in range(1, 5) for c in combinations(Modality, n)]
+
+
+def test_a_run_ends_on_the_grid_of_the_reference(
+    four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    clock = StageClock()
+    pipeline = Pipeline("openvino", model=tiny_package, cache=engine_cache)
+    result = pipeline.run(four_modalities, clock)
+    assert result.segmentation.grid.same_as(four_modalities.reference_grid)
+    assert result.windows == 1
+    assert result.probabilities.shape == (3, *result.preprocessing.model_grid.shape)
+    assert list(result.stages_ms) == ["engine", "preprocess", "network", "postprocess"]
+
+
+def test_one_engine_serves_all_fifteen_subsets(
+    four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    pipeline = Pipeline("openvino", model=tiny_package, cache=engine_cache)
+    engine = pipeline.warm()
+    seen = set()
+    for subset in SUBSETS:
+        result = pipeline.run(Study({m: four_modalities[m] for m in subset}))
+        assert pipeline.warm() is engine
+        seen.add(result.probabilities.tobytes())
+    assert len(SUBSETS) == len(seen) == 15
+    assert len(list(engine_cache.folder.iterdir())) == 1
+
+
+def test_a_head_larger_than_the_engine_is_run_in_windows(
+    four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    tall = Study(
+        {
+            m: type(v)(np.repeat(v.array, 2, axis=0), v.affine, v.name)
+            for m, v in four_modalities.items()
+        }
+    )
+    result = Pipeline("onnxruntime", model=tiny_package, cache=engine_cache).run(tall)
+    assert result.windows > 1
+    assert result.segmentation.grid.same_as(tall.reference_grid)
+
+
+def test_auto_measures_once_and_remembers(
+    four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    first = Pipeline(model=tiny_package, cache=engine_cache)
+    first.run(four_modalities)
+    assert first.choice is not None
+    assert not first.choice.remembered
+    assert {c.backend for c in first.choice.candidates} >= {"openvino", "onnxruntime"}
+    fastest = min(c.milliseconds for c in first.choice.candidates if c.milliseconds is not None)
+    assert first.choice.chosen.milliseconds == fastest
+    second = Pipeline(model=tiny_package, cache=engine_cache)
+    second.warm()
+    assert second.choice is not None
+    assert second.choice.remembered
+    assert second.choice.candidates == first.choice.candidates
+
+
+@pytest.mark.parametrize(
+    ("request_", "named"),
+    [
+        ({"backend": "cudnn"}, "unknown backend 'cudnn'.*openvino"),
+        ({"precision": "fp8"}, "unknown precision 'fp8'.*int8"),
+        ({"device": "tpu"}, "unknown device 'tpu'.*cuda"),
+        ({"backend": "onnxruntime", "precision": "int8"}, "onnxruntime cannot run int8 on cpu"),
+        ({"backend": "openvino", "device": "cuda"}, "openvino cannot run fp32 on cuda"),
+        ({"precision": "int8"}, "no backend runs int8"),
+    ],
+)
+def test_a_request_that_cannot_be_met_says_why(
+    request_: dict[str, str], named: str, tiny_package: ModelPackage
+) -> None:
+    with pytest.raises(UnavailableError, match=named):
+        Pipeline(**request_, model=tiny_package)
+
+
+def test_an_unknown_model_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match="no model named 'huge'"):
+        Pipeline("openvino", model="huge")

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from BrainSegAccelLib.preprocessing.normalisation import normalise
+from BrainSegAccelLib.training import normalisation as in_training
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+MASK = np.zeros((4, 4, 4), dtype=bool)
+MASK[1:, 1:, :] = True
+
+
+@given(
+    hnp.arrays(np.float32, (4, 4, 4), elements=st.floats(-1000, 1000, width=32)),
+    st.floats(0.125, 100, width=32),
+    st.floats(-500, 500, width=32),
+)
+def test_scale_and_offset_of_the_scanner_do_not_matter(
+    array: np.ndarray, scale: float, offset: float
+) -> None:
+    spread = float(array[MASK].std())
+    if spread < 1.0:
+        return
+    changed = (array * np.float32(scale) + np.float32(offset)).astype(np.float32)
+    np.testing.assert_allclose(normalise(array, MASK), normalise(changed, MASK), atol=0.02)
+
+
+def test_zero_mean_unit_deviation_inside_zero_outside() -> None:
+    array = np.random.default_rng(0).normal(300, 40, (20, 20, 20)).astype(np.float32)
+    mask = np.zeros_like(array, dtype=bool)
+    mask[2:18, 2:18, 2:18] = True
+    result = normalise(array, mask)
+    assert not result[~mask].any()
+    assert abs(result[mask].mean()) < 1e-4
+    assert abs(result[mask].std() - 1.0) < 1e-3
+
+
+def test_an_outlier_is_clipped() -> None:
+    array = np.random.default_rng(0).normal(300, 40, (20, 20, 20)).astype(np.float32)
+    spiked = array.copy()
+    spiked[3, 3, 3] = 1e6
+    mask = np.ones_like(array, dtype=bool)
+    assert normalise(spiked, mask).max() < 4.0
+
+
+def test_a_constant_inside_gives_zeros() -> None:
+    assert not normalise(np.full((4, 4, 4), 7.0, dtype=np.float32), MASK).any()
+
+
+def test_training_normalises_alike() -> None:
+    array = np.random.default_rng(1).gamma(2.0, 50.0, (12, 13, 14)).astype(np.float32)
+    mask = array > 20
+    trained = in_training.normalise(torch.from_numpy(array), torch.from_numpy(mask))
+    np.testing.assert_allclose(normalise(array, mask), trained.numpy(), atol=1e-4)
