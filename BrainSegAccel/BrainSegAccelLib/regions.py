@@ -113,3 +113,15 @@ def terminology_entry() -> dict[Label, str]:
         )
         for segment in SEGMENTS
     }
+
+
+def segment_tags(segment: Segment) -> dict[str, str]:
+    """Return the tags of a segment as Slicer keeps them: its codes, and who made it for DICOM SEG.
+
+    DICOM SEG export refuses a segment without algorithm type, and an automatic one without name.
+    """
+    return {
+        "TerminologyEntry": terminology_entry()[segment.label],
+        "DICOM.SegmentAlgorithmType": "AUTOMATIC",
+        "DICOM.SegmentAlgorithmName": "BrainSegAccel",
+    }

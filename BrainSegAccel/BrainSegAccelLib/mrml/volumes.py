@@ -1,0 +1,114 @@
+"""Volume nodes in: a study in the patient space that the user sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from slicer import vtkMRMLScalarVolumeNode
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
+
+from ..errors import InputError
+from ..modality import Modality
+from ..study import Study
+from ..volume import Volume
+from .geometry import RAS_FROM_LPS, array_from_matrix, linear_to_world
+
+_MAX_SHEAR = 1e-3
+"""Cosine between two axes above which a grid counts as sheared; headers round to about 1e-4."""
+
+
+def study_from_nodes(nodes: Mapping[Modality, vtkMRMLScalarVolumeNode | None]) -> Study:
+    """Read the nodes that are there.
+
+    :param nodes: None where the user selected nothing.
+    :raises InputError: no node at all, one node for two modalities, or what `volume_from_node`
+        and `Study` refuse.
+    """
+    selected = {modality: node for modality, node in nodes.items() if node is not None}
+    seen: dict[str, Modality] = {}
+    for modality, node in selected.items():
+        other = seen.setdefault(node.GetID() or str(id(node)), modality)
+        if other is not modality:
+            raise InputError(
+                f"selected as both {other.label} and {modality.label}",
+                where=node.GetName() or "",
+                remedy="select another volume or none for one of them",
+            )
+    return Study({modality: volume_from_node(node) for modality, node in selected.items()})
+
+
+def volume_from_node(node: vtkMRMLScalarVolumeNode) -> Volume:
+    """Copy a volume node's voxels and its place in world, parent transforms included.
+
+    Linear parents are composed into the affine exactly. Under a non-linear parent the voxels are
+    interpolated onto a grid of the same spacing in world, as hardening would do; the node itself
+    and the scene stay as they are.
+
+    :returns: float32 (k, j, i), affine to LPS mm of world.
+    :raises InputError: no voxels, not one 3-D scalar image, a singular or a sheared grid.
+    """
+    name = node.GetName() or ""
+    _check_image(node, name)
+    to_world = linear_to_world(node.GetParentTransformNode())
+    if to_world is None:
+        node = _hardened(node)
+        to_world = np.eye(4)
+    ijk_to_ras = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(ijk_to_ras)
+    affine = RAS_FROM_LPS @ to_world @ array_from_matrix(ijk_to_ras)
+    _check_axes(affine, name)
+    image = node.GetImageData()
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+    with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which a Study refuses
+        array = voxels.reshape(image.GetDimensions()[::-1]).astype(np.float32)
+    return Volume(array, affine, name)
+
+
+def _check_image(node: vtkMRMLScalarVolumeNode, name: str) -> None:
+    image = node.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None:
+        raise InputError("has no voxels", where=name, remedy="load the volume again")
+    if image.GetNumberOfScalarComponents() != 1:
+        raise InputError(
+            f"has {image.GetNumberOfScalarComponents()} values per voxel",
+            where=name,
+            remedy="select a scalar volume",
+        )
+    if min(image.GetDimensions()) < 2:
+        raise InputError(
+            f"2-D image ({' x '.join(map(str, image.GetDimensions()))})",
+            where=name,
+            remedy="select a three-dimensional volume",
+        )
+
+
+def _check_axes(affine: np.ndarray, name: str) -> None:
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(affine).all() or not lengths.all():
+        raise InputError(
+            "its geometry or its transform is singular",
+            where=name,
+            remedy="repair the transform or the volume's IJK to RAS matrix",
+        )
+    axes = affine[:3, :3] / lengths
+    shear = np.abs(axes.T @ axes - np.eye(3)).max()
+    if shear > _MAX_SHEAR:
+        raise InputError(
+            f"its axes are sheared by {np.degrees(np.arcsin(min(shear, 1.0))):.1f} degrees",
+            where=name,
+            remedy="resample it with the Resample Scalar/Vector/DWI Volume module "
+            "or put it under a rigid transform",
+        )
+
+
+def _hardened(node: vtkMRMLScalarVolumeNode) -> vtkMRMLScalarVolumeNode:
+    """Return a copy in world that no scene knows, interpolated through the node's transform."""
+    copy = vtkMRMLScalarVolumeNode()
+    copy.CopyContent(node, False)
+    to_world = vtkGeneralTransform()
+    node.GetParentTransformNode().GetTransformToWorld(to_world)
+    copy.ApplyTransform(to_world)
+    return copy

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from BrainSegAccelLib.errors import InputError
+from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.mrml.volumes import study_from_nodes, volume_from_node
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def affine(angles=(0.0, 0.0, 0.0), spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0)) -> np.ndarray:
+    """4x4 from rotations about x, y and z, then the voxel size (negative mirrors an axis)."""
+    rotation = np.eye(3)
+    for axis, angle in enumerate(angles):
+        c, s = np.cos(angle), np.sin(angle)
+        turn = np.eye(3)
+        one, other = [n for n in range(3) if n != axis]
+        turn[one, one] = turn[other, other] = c
+        turn[one, other], turn[other, one] = -s, s
+        rotation = turn @ rotation
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation * np.asarray(spacing)
+    matrix[:3, 3] = origin
+    return matrix
+
+
+@pytest.fixture
+def voxels() -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(4, 5, 6)).astype(np.float32)
+
+
+GRIDS = {
+    "axial": affine(),
+    "oblique": affine((0.2, -0.4, 0.9), (0.9, 1.1, 2.5), (10.0, -20.0, 30.0)),
+    "left-handed": affine((0.1, 0.2, 0.3), (-1.0, 1.2, 1.0), (-5.0, 4.0, 3.0)),
+}
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+def test_voxels_and_affine_of_a_plain_node(add_volume, voxels, grid):
+    volume = volume_from_node(add_volume(voxels, grid, "T1 post"))
+    assert volume.name == "T1 post"
+    assert_array_equal(volume.array, voxels)
+    assert_allclose(volume.affine, RAS_TO_LPS @ grid, atol=1e-12)
+
+
+def test_axes_of_array_are_k_j_i(add_volume):
+    voxels = np.zeros((4, 5, 6), np.int16)
+    voxels[1, 2, 3] = 7
+    node = add_volume(voxels, np.eye(4))
+    assert node.GetImageData().GetScalarComponentAsDouble(3, 2, 1, 0) == 7
+    volume = volume_from_node(node)
+    assert volume.array[1, 2, 3] == 7
+    assert volume.array.dtype == np.float32
+
+
+def test_volume_does_not_change_with_the_node(add_volume, voxels):
+    node = add_volume(voxels, np.eye(4))
+    volume = volume_from_node(node)
+    node.GetImageData().GetPointData().GetScalars().Fill(0)
+    assert_array_equal(volume.array, voxels)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    angles=st.tuples(*[st.floats(-3, 3)] * 3),
+    outer=st.tuples(*[st.floats(-3, 3)] * 3),
+    spacing=st.tuples(*[st.floats(0.3, 6) | st.floats(-6, -0.3)] * 3),
+    shift=st.tuples(*[st.floats(-500, 500)] * 3),
+    scale=st.floats(0.5, 2) | st.floats(-2, -0.5),
+)
+def test_linear_parents_are_composed_exactly(
+    add_volume, put_under, voxels, angles, outer, spacing, shift, scale
+):
+    grid = affine(angles, spacing, shift)
+    inner = affine(outer, (scale,) * 3, shift[::-1])
+    top = affine((0.3, 0.0, -1.0), (1.0, 1.0, 1.0), (1.0, 2.0, 3.0))
+    node = add_volume(voxels, grid)
+    put_under(put_under(node, inner), top)
+    expected = RAS_TO_LPS @ top @ inner @ grid
+    assert_allclose(volume_from_node(node).affine, expected, rtol=0, atol=1e-9)
+
+
+def test_point_is_where_slicer_shows_it(add_volume, put_under, voxels):
+    node = add_volume(voxels, GRIDS["oblique"])
+    put_under(node, affine((0.5, -1.0, 2.0), (-1.0, 1.0, 1.0), (4.0, 5.0, 6.0)))
+    ijk = (3.0, 1.0, 2.0)
+    ras, world = GRIDS["oblique"] @ (*ijk, 1.0), [0.0, 0.0, 0.0]
+    node.TransformPointToWorld(ras[:3], world)
+    lps = volume_from_node(node).grid.to_patient(np.array(ijk))
+    assert_allclose(lps, np.array(world) * (-1, -1, 1), atol=1e-9)
+
+
+@pytest.mark.parametrize("of_node", [True, False], ids=["own matrix", "parent transform"])
+def test_sheared_grid_is_refused(add_volume, put_under, voxels, of_node):
+    shear = np.eye(4)
+    shear[0, 1] = 0.1
+    node = add_volume(voxels, shear if of_node else np.eye(4), "FLAIR")
+    if not of_node:
+        put_under(node, shear)
+    with pytest.raises(InputError, match=r"FLAIR: its axes are sheared by 5\.7 degrees; resample"):
+        volume_from_node(node)
+
+
+def test_rounding_of_a_header_is_not_shear(add_volume, voxels):
+    grid = GRIDS["oblique"].astype(np.float32).round(4)
+    assert_allclose(volume_from_node(add_volume(voxels, grid)).affine, RAS_TO_LPS @ grid)
+
+
+def test_singular_transform_is_refused(add_volume, put_under, voxels):
+    node = add_volume(voxels, np.eye(4), "T2")
+    put_under(node, np.diag([1.0, 0.0, 1.0, 1.0]))
+    with pytest.raises(InputError, match=r"T2: .* singular; repair"):
+        volume_from_node(node)
+
+
+def test_non_linear_parent_is_hardened_on_a_copy(scene, add_volume, bend):
+    k, j, i = np.mgrid[:30, :30, :30]
+    voxels = np.exp(-((i - 14) ** 2 + (j - 15) ** 2 + (k - 16) ** 2) / 20).astype(np.float32)
+    node = add_volume(voxels, np.diag([1.0, 1.0, 2.0, 1.0]))
+    bend(node, (3.0, -2.0, 4.0))
+    before, image = scene.GetNumberOfNodes(), node.GetImageData()
+
+    volume = volume_from_node(node)
+
+    assert scene.GetNumberOfNodes() == before
+    assert node.GetImageData() is image
+    assert volume.grid.spacing == pytest.approx((1.0, 1.0, 2.0))
+    peak = np.unravel_index(volume.array.argmax(), volume.array.shape)[::-1]
+    ras = volume.grid.to_patient(np.array(peak)) * (-1, -1, 1)
+    assert_allclose(ras, np.array([14.0, 15.0, 32.0]) - (3.0, -2.0, 4.0), atol=1e-4)
+    assert volume.array.max() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_node_without_voxels_is_refused(scene):
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "T1")
+    with pytest.raises(InputError, match="T1: has no voxels; load"):
+        volume_from_node(node)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((1, 5, 6), "2-D image"), ((4, 5, 6, 3), "3 values per voxel")],
+    ids=["slice", "colour"],
+)
+def test_what_is_not_a_volume_is_refused(add_volume, shape, message):
+    with pytest.raises(InputError, match=f"T1c: .*{message}"):
+        volume_from_node(add_volume(np.zeros(shape, np.float32), np.eye(4)))
+
+
+def head(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(25, 25, 25)).astype(np.float32)
+
+
+def test_study_of_what_is_selected(add_volume):
+    t2, flair = add_volume(head(1), np.eye(4), "a"), add_volume(head(2), np.eye(4), "b")
+    study = study_from_nodes(
+        {Modality.FLAIR: flair, Modality.T1: None, Modality.T1C: None, Modality.T2: t2}
+    )
+    assert list(study) == [Modality.T2, Modality.FLAIR]
+    assert [volume.name for volume in study.values()] == ["a", "b"]
+
+
+def test_nothing_selected_is_refused():
+    with pytest.raises(InputError, match="no input volume; give at least one"):
+        study_from_nodes(dict.fromkeys(Modality))
+
+
+def test_one_volume_for_two_modalities_is_refused(add_volume):
+    node = add_volume(head(1), np.eye(4), "brain")
+    with pytest.raises(InputError, match="brain: selected as both T1 and FLAIR"):
+        study_from_nodes({Modality.T1: node, Modality.FLAIR: node})
+
+
+def test_volumes_apart_in_world_are_refused(add_volume, put_under):
+    near, far = add_volume(head(1), np.eye(4), "near"), add_volume(head(2), np.eye(4), "far")
+    put_under(far, affine(origin=(500.0, 0.0, 0.0)))
+    with pytest.raises(InputError, match="far: T2 does not overlap T1"):
+        study_from_nodes({Modality.T1: near, Modality.T2: far})
