@@ -76,7 +76,7 @@ def test_every_type_and_order(tmp_path: Path, kind: str, order: str) -> None:
 
 def test_nifti_2_is_refused_with_a_remedy(tmp_path: Path) -> None:
     nib.save(nib.Nifti2Image(VOXELS.T.astype(np.int16), np.eye(4)), tmp_path / "a.nii.gz")
-    with pytest.raises(InputError, match="NIfTI-2.*convert it to NIfTI-1"):
+    with pytest.raises(InputError, match=r"NIfTI-2.*convert it to NIfTI-1"):
         read_nifti(tmp_path / "a.nii.gz")
 
 
