@@ -1,0 +1,257 @@
+"""Put the manifest of one run together from what its parts reported."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import __version__
+from ..backends.protocol import Device, EngineInfo, Precision
+from ..files.hashing import sha256_of
+from ..modality import Modality
+from ..segmentation import Segmentation
+from ..volume import Grid, Volume
+from .hardware import probe_environment, probe_hardware
+from .machine import Environment, Hardware
+from .model import (
+    PROCESS_START,
+    SCHEMA_VERSION,
+    Candidate,
+    EngineBuild,
+    InputProtocol,
+    InputRecord,
+    Latency,
+    LatencySummary,
+    Manifest,
+    ModelIdentity,
+    OutputRecord,
+    PrecisionUse,
+    Preprocessing,
+    QualityRetention,
+    Runtime,
+    Selection,
+    Software,
+)
+
+if TYPE_CHECKING:
+    from ..backends.auto import Choice
+    from ..inference.result import RunResult
+    from ..network.card import ModelCard
+
+NOT_BENCHMARKED = "not benchmarked; ask for it with --benchmark"
+NOT_VERIFIED = "no FP32 reference run was made; ask for it with --verify"
+_DOUBLE_SUFFIXES = (".seg.nrrd", ".nii.gz")
+
+
+def build_manifest(
+    result: RunResult,
+    *,
+    model: ModelIdentity,
+    inputs: Sequence[InputRecord],
+    output: OutputRecord,
+    requested_backend: str,
+    requested_precision: str,
+    choice: Choice | None = None,
+    benchmark: LatencySummary | None = None,
+    quality: QualityRetention | None = None,
+    peak_memory_bytes: int | None = None,
+    hardware: Hardware | None = None,
+    environment: Environment | None = None,
+    created_utc: datetime | None = None,
+) -> Manifest:
+    """Build the manifest of a finished run.
+
+    :param result: its ``stages_ms`` must name every stage, reading and writing included; a stage
+        named `PROCESS_START` says that the start of the process is counted too.
+    :param inputs: one record a modality that was given.
+    :param requested_backend: as the user asked, a backend's name or ``auto``.
+    :param requested_precision: as the user asked, a precision or ``auto``.
+    :param choice: what ``auto`` measured; None if the backend was asked for by name.
+    :param benchmark: None if the run was not benchmarked.
+    :param quality: None if the run was not verified.
+    :param hardware: default: this machine.
+    :param environment: default: this Python.
+    :param created_utc: default: now.
+    :raises pydantic.ValidationError: if the parts contradict each other.
+    """
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        created_utc=created_utc or datetime.now(UTC),
+        software=Software(name="BrainSegAccel", version=__version__),
+        model=model,
+        hardware=hardware or probe_hardware(),
+        runtime=Runtime(
+            backend=result.engine.backend,
+            version=result.engine.version,
+            device=result.engine.device,
+            device_name=result.engine.device_name,
+            settings=dict(result.engine.settings),
+            engine=_engine_build(result.engine),
+            selection=_selection(requested_backend, choice),
+            environment=environment or probe_environment(),
+            peak_memory_bytes=peak_memory_bytes,
+            reason=None if peak_memory_bytes else "peak_memory_bytes: not measured in this run",
+        ),
+        precision=_precision(requested_precision, result.engine),
+        input_protocol=_input_protocol(result, [record.modality for record in inputs]),
+        latency=_latency(result, benchmark or LatencySummary.not_measured(NOT_BENCHMARKED)),
+        quality_retention=quality or QualityRetention.not_verified(NOT_VERIFIED),
+        inputs=tuple(inputs),
+        preprocessing=_preprocessing(result),
+        outputs=(output,),
+    )
+
+
+def identify_model(card: ModelCard) -> ModelIdentity:
+    """Take from a model card what names the model."""
+    return ModelIdentity(
+        name=card.name,
+        version=card.version,
+        config_sha256=card.network_sha256,
+        weights_sha256=card.weights.sha256,
+        onnx_sha256=card.onnx.sha256 if card.onnx else None,
+        licence=card.licence,
+        intended_use=card.intended_use,
+        reason=None if card.onnx else "onnx_sha256: this model has no ONNX export",
+    )
+
+
+def record_input(modality: Modality, volume: Volume, source: Path | None = None) -> InputRecord:
+    """Describe one input volume.
+
+    :param source: the image file or folder of a DICOM series; None for a volume in memory.
+    """
+    i, j, k = volume.array.shape[::-1]
+    if source is None:
+        voxels = np.ascontiguousarray(volume.array, dtype="<f4")
+        digest = hashlib.sha256(voxels.data).hexdigest()
+    else:
+        digest = sha256_of(source)
+    return InputRecord(
+        modality=modality,
+        shape=(i, j, k),
+        spacing_mm=volume.grid.spacing,
+        sha256=digest,
+        sha256_of="voxels" if source is None else "dicom series" if source.is_dir() else "file",
+    )
+
+
+def record_output(segmentation: Segmentation, written: Path | None) -> OutputRecord:
+    """Describe the segmentation as it was handed over.
+
+    :param written: the file; None for a node in a scene.
+    """
+    return OutputRecord(
+        format=_suffix(written) if written else "scene node",
+        shape=_axes(segmentation.grid),
+        spacing_mm=segmentation.grid.spacing,
+        sha256=sha256_of(written) if written else None,
+        volumes_ml=segmentation.volumes_ml(),
+        reason=None if written else "sha256: the segmentation was not written to a file",
+    )
+
+
+def _suffix(path: Path) -> str:
+    """Return the format's suffix and nothing else of the name, which may hold a patient's."""
+    double = (suffix for suffix in _DOUBLE_SUFFIXES if path.name.lower().endswith(suffix))
+    return next(double, path.suffix.lower())
+
+
+def _engine_build(engine: EngineInfo) -> EngineBuild:
+    cached = engine.cache_key is not None and engine.cache_hit is not None
+    return EngineBuild(
+        seconds=engine.build_seconds,
+        cache_key=engine.cache_key,
+        cache_hit=engine.cache_hit,
+        reason=None if cached else f"the {engine.backend} backend keeps no engine cache",
+    )
+
+
+def _selection(requested: str, choice: Choice | None) -> Selection:
+    if choice is None:
+        return Selection(
+            requested_backend=requested,
+            candidates=None,
+            remembered=None,
+            reason=f"{requested} was asked for, so no candidates were measured",
+        )
+    return Selection(
+        requested_backend=requested,
+        candidates=tuple(
+            Candidate(
+                backend=candidate.backend,
+                version=candidate.version,
+                precision=candidate.precision,
+                device=candidate.device,
+                p50_ms=candidate.milliseconds,
+                reason=candidate.failure or None,
+            )
+            for candidate in choice.candidates
+        ),
+        remembered=choice.remembered,
+    )
+
+
+def _precision(requested: str, engine: EngineInfo) -> PrecisionUse:
+    """Say what formats ran; an engine on a GPU names TF32 in ``settings["tf32"]``, on or off."""
+    operations = dict(engine.actual_precision) or None
+    named = engine.settings.get("tf32")
+    tf32 = False if engine.device is Device.CPU else None if named is None else named == "on"
+    reasons = []
+    if operations is None:
+        reasons.append(f"actual_operations: {engine.backend} does not tell")
+    if tf32 is None:
+        reasons.append(f"tf32: {engine.backend} does not tell")
+    return PrecisionUse(
+        requested="auto" if requested == "auto" else Precision(requested),
+        engine=engine.precision,
+        actual_operations=operations,
+        tf32=tf32,
+        reason="; ".join(reasons) or None,
+    )
+
+
+def _input_protocol(result: RunResult, available: Sequence[Modality]) -> InputProtocol:
+    return InputProtocol(
+        shape=(1, len(Modality), *result.window_shape),
+        dtype="float32",
+        spacing_mm=result.preprocessing.model_grid.spacing,
+        available=tuple(m for m in Modality if m in available),
+        missing=tuple(m for m in Modality if m not in available),
+        passes="whole brain" if result.windows == 1 else "sliding window",
+        windows=result.windows,
+    )
+
+
+def _latency(result: RunResult, benchmark: LatencySummary) -> Latency:
+    stages = {name: round(ms, 3) for name, ms in result.stages_ms.items()}
+    start = "included" if PROCESS_START in stages else "not included"
+    return Latency(
+        stages_ms=stages,
+        total_ms=sum(stages.values()),
+        total_includes=f"every stage above, once; start of the process and imports {start}",
+        model_only=benchmark.model_only,
+        end_to_end=benchmark.end_to_end,
+    )
+
+
+def _preprocessing(result: RunResult) -> Preprocessing:
+    record = result.preprocessing
+    return Preprocessing(
+        reference=record.reference,
+        resampled=dict(record.resampled),
+        foreground=record.foreground,
+        foreground_ml=record.foreground_ml,
+        model_grid_shape=_axes(record.model_grid),
+        model_grid_spacing_mm=record.model_grid.spacing,
+    )
+
+
+def _axes(grid: Grid) -> tuple[int, int, int]:
+    k, j, i = grid.shape
+    return i, j, k

@@ -1,0 +1,322 @@
+"""The manifest: what ran, on what, how fast and how well, in one typed document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+
+from ..backends.protocol import Device, Precision
+from ..modality import Modality
+from ..regions import Region
+from .machine import Environment, Hardware
+from .record import (
+    Axes,
+    Count,
+    Measured,
+    Millilitres,
+    Millimetres,
+    Milliseconds,
+    Record,
+    Score,
+    Seconds,
+    Sha256,
+    Spacing,
+    Text,
+    check_together,
+)
+
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+MIN_ITERATIONS = 20
+"""Fewer timed iterations give no percentiles: p95 of 20 lies between the two largest."""
+
+PROCESS_START = "process start"
+"""Name of the stage that holds interpreter start and imports, where a run measures it."""
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+class Software(Record):
+    """The program that wrote the manifest."""
+
+    name: Literal["BrainSegAccel"]
+    version: Text
+
+
+class ModelIdentity(Measured):
+    """Which network with which weights; the hashes tie this run to shipped files."""
+
+    name: Text
+    version: Text
+    config_sha256: Sha256
+    weights_sha256: Sha256
+    onnx_sha256: Sha256 | None
+    licence: Text = Field(description="SPDX identifier.")
+    intended_use: Text
+
+
+class Candidate(Measured):
+    """One backend that ``auto`` looked at."""
+
+    backend: Text
+    version: Text
+    precision: Precision
+    device: Device
+    p50_ms: Milliseconds | None = Field(description="Median of a short model-only measurement.")
+
+
+class Selection(Measured):
+    """How the backend came to be chosen."""
+
+    requested_backend: Text = Field(description="As asked for: a backend's name or auto.")
+    candidates: tuple[Candidate, ...] | None = Field(description="What auto measured.")
+    remembered: bool | None = Field(
+        description="Whether auto measured them in an earlier run on this machine."
+    )
+
+
+class EngineBuild(Measured):
+    """How the engine came to be."""
+
+    seconds: Seconds = Field(description="To compile, or to load from the cache on a hit.")
+    cache_key: Text | None
+    cache_hit: bool | None
+
+
+class Runtime(Measured):
+    """Backend and software under the run."""
+
+    backend: Text
+    version: Text
+    device: Device
+    device_name: Text
+    settings: dict[str, str] = Field(description="Runtime settings that bear on speed.")
+    engine: EngineBuild
+    selection: Selection
+    environment: Environment
+    peak_memory_bytes: Count | None = Field(description="Peak resident memory of the process.")
+
+
+class PrecisionUse(Measured):
+    """Number formats asked for and really used."""
+
+    requested: Precision | Literal["auto"]
+    engine: Precision = Field(description="Format the engine was built for.")
+    actual_operations: dict[str, Count] | None = Field(
+        description="Number of operations that run in each format."
+    )
+    tf32: bool | None = Field(
+        description="Whether FP32 convolutions and matrix products may round inputs to TF32."
+    )
+
+
+class InputProtocol(Record):
+    """What one model-only iteration works on."""
+
+    shape: tuple[int, int, int, int, int] = Field(description="Network input (N, C, D, H, W).")
+    dtype: Literal["float32"]
+    spacing_mm: tuple[Millimetres, Millimetres, Millimetres]
+    available: tuple[Modality, ...] = Field(min_length=1)
+    missing: tuple[Modality, ...] = Field(description="Given to the network as zero channels.")
+    passes: Literal["whole brain", "sliding window"]
+    windows: int = Field(gt=0, description="Engine calls for one volume.")
+
+    @model_validator(mode="after")
+    def _every_modality_once(self) -> Self:
+        if sorted(self.available + self.missing) != sorted(Modality):
+            raise ValueError("available and missing must name each modality once")
+        if (self.passes == "whole brain") != (self.windows == 1):
+            raise ValueError(f"{self.passes} cannot take {self.windows} windows")
+        return self
+
+
+class Timing(Measured):
+    """Percentiles of repeated runs of one thing, after warm-up; all there or all null.
+
+    Percentiles interpolate linearly between order statistics (type 7 of Hyndman and Fan 1996,
+    numpy's default).
+    """
+
+    includes: Text = Field(description="What one iteration covers, and what it does not.")
+    warmup: Count | None = Field(description="Untimed iterations before the first timed one.")
+    iterations: int | None = Field(ge=MIN_ITERATIONS)
+    p50_ms: Milliseconds | None
+    p95_ms: Milliseconds | None
+    min_ms: Milliseconds | None
+    max_ms: Milliseconds | None
+    mean_ms: Milliseconds | None
+
+    @classmethod
+    def not_measured(cls, includes: str, reason: str) -> Self:
+        """All values null, with the reason."""
+        absent = dict.fromkeys(_TIMING_VALUES)
+        return cls.model_validate({"includes": includes, "reason": reason, **absent})
+
+    @model_validator(mode="after")
+    def _all_or_none_in_order(self) -> Self:
+        check_together({name: getattr(self, name) for name in _TIMING_VALUES})
+        times = (self.min_ms, self.p50_ms, self.p95_ms, self.max_ms)
+        known = [value for value in times if value is not None]
+        if known != sorted(known):
+            raise ValueError(f"min, p50, p95, max are not in order: {known}")
+        if self.mean_ms is not None and not known[0] <= self.mean_ms <= known[-1]:
+            raise ValueError(f"mean {self.mean_ms} ms lies outside {known[0]} to {known[-1]} ms")
+        return self
+
+
+_TIMING_VALUES = ("warmup", "iterations", "p50_ms", "p95_ms", "min_ms", "max_ms", "mean_ms")
+
+MODEL_ONLY_INCLUDES = (
+    "engine calls for one volume, from float32 input to float32 probabilities in host memory; "
+    "no reading, pre- or postprocessing, writing"
+)
+END_TO_END_INCLUDES = (
+    "input files to written output files in a warm process with the engine loaded; "
+    "no process start, no engine build"
+)
+
+
+class LatencySummary(Record):
+    """What a benchmark of one run measured."""
+
+    model_only: Timing
+    end_to_end: Timing
+
+    @classmethod
+    def not_measured(cls, reason: str) -> Self:
+        """Neither was benchmarked."""
+        return cls(
+            model_only=Timing.not_measured(MODEL_ONLY_INCLUDES, reason),
+            end_to_end=Timing.not_measured(END_TO_END_INCLUDES, reason),
+        )
+
+
+class Latency(LatencySummary):
+    """Wall time of this run by stage, and percentiles of repeated runs."""
+
+    stages_ms: dict[str, Milliseconds] = Field(
+        min_length=1, description="Every stage of this run once, in the order in which they ran."
+    )
+    total_ms: Milliseconds = Field(description="Sum of the stages.")
+    total_includes: Text
+
+    @model_validator(mode="after")
+    def _total_is_the_sum(self) -> Self:
+        total = math.fsum(self.stages_ms.values())
+        if not math.isclose(self.total_ms, total, abs_tol=1e-2):
+            raise ValueError(f"total_ms is {self.total_ms:g}, the stages sum to {total:g}")
+        return self
+
+
+class PerRegion(Record):
+    """One figure for each region."""
+
+    ET: Score = Field(description="Enhancing tumour.")
+    TC: Score = Field(description="Tumour core.")
+    WT: Score = Field(description="Whole tumour.")
+
+    @classmethod
+    def of(cls, values: Mapping[Region, float]) -> Self:
+        """Build from a value for every region."""
+        return cls(ET=values[Region.ET], TC=values[Region.TC], WT=values[Region.WT])
+
+
+class ReferenceRun(Record):
+    """The unaccelerated run that this one is compared with."""
+
+    backend: Text
+    version: Text
+    precision: Precision
+
+
+class QualityRetention(Measured):
+    """What acceleration cost in quality, against an FP32 reference run on the same input.
+
+    Conventions of Dice and HD95: ``BrainSegAccelLib.benchmark.quality``.
+    """
+
+    reference: ReferenceRun | None
+    truth: Literal["ground truth", "reference run"] | None = Field(
+        description="Which label map both runs are scored against. Without a ground truth it is "
+        "the reference run's own, whose Dice is then 1 and HD95 0."
+    )
+    delta_dice: PerRegion | None = Field(description="Dice of this run minus the reference run's.")
+    delta_hd95_mm: PerRegion | None = Field(
+        description="HD95 of this run minus the reference run's."
+    )
+    agreement_dice: PerRegion | None = Field(description="Dice between the two runs' label maps.")
+
+    @classmethod
+    def not_verified(cls, reason: str) -> Self:
+        """No reference run was made."""
+        return cls.model_validate({"reason": reason, **dict.fromkeys(_RETENTION_VALUES)})
+
+    @model_validator(mode="after")
+    def _all_or_none_against_fp32(self) -> Self:
+        check_together({name: getattr(self, name) for name in _RETENTION_VALUES})
+        if self.reference is not None and self.reference.precision is not Precision.FP32:
+            raise ValueError(f"the reference must be fp32, not {self.reference.precision}")
+        return self
+
+
+_RETENTION_VALUES = ("reference", "truth", "delta_dice", "delta_hd95_mm", "agreement_dice")
+
+
+class InputRecord(Record):
+    """One input volume; never a name, a path or a DICOM identifier."""
+
+    modality: Modality
+    shape: Axes
+    spacing_mm: Spacing
+    sha256: Sha256
+    sha256_of: Literal["file", "dicom series", "voxels"] = Field(
+        description="file: the bytes of the image file. dicom series: the sorted SHA-256 digests "
+        "of its files, concatenated. voxels: little-endian float32 values, i fastest, of a volume "
+        "that was given in memory."
+    )
+
+
+class Preprocessing(Record):
+    """What was done to the volumes before the network saw them."""
+
+    reference: Modality = Field(description="The result lies on this modality's grid.")
+    resampled: dict[Modality, bool] = Field(
+        description="False where values were only cropped, not interpolated."
+    )
+    foreground: Text = Field(description="How the mask for normalisation was found.")
+    foreground_ml: Millilitres
+    model_grid_shape: Axes
+    model_grid_spacing_mm: Spacing
+
+
+class OutputRecord(Measured):
+    """The written segmentation."""
+
+    format: Text = Field(description="File suffix, e.g. .seg.nrrd, or scene node.")
+    shape: Axes
+    spacing_mm: Spacing
+    sha256: Sha256 | None
+    volumes_ml: dict[str, Millilitres] = Field(description="By label and by region.")
+
+
+class Manifest(Record):
+    """Everything that makes the speed and the quality of one run checkable."""
+
+    schema_version: Literal["1.0"]
+    created_utc: Annotated[AwareDatetime, AfterValidator(_to_utc)]
+    software: Software
+    model: ModelIdentity
+    hardware: Hardware
+    runtime: Runtime
+    precision: PrecisionUse
+    input_protocol: InputProtocol
+    latency: Latency
+    quality_retention: QualityRetention
+    inputs: tuple[InputRecord, ...] = Field(min_length=1)
+    preprocessing: Preprocessing
+    outputs: tuple[OutputRecord, ...] = Field(min_length=1)
