@@ -18,8 +18,8 @@ Spacing = tuple[float, float, float]
 
 HD95_ONE_EMPTY_MM = math.hypot(240, 240, 155)
 """HD95 where only one of the two masks is empty: 373.13 mm, the diagonal of BraTS' 240x240x155
-volume of 1 mm. It is what the BraTS evaluation platform assigned, see Isensee et al., nnU-Net for
-Brain Tumor Segmentation, https://arxiv.org/abs/2011.00848, section 2."""
+volume of 1 mm. nnU-Net scores BraTS with the same value (``compute_BraTS_HD95`` in
+https://github.com/MIC-DKFZ/nnUNet, nnunet/dataset_conversion/Task082_BraTS_2020.py)."""
 
 
 @dataclass(frozen=True)
