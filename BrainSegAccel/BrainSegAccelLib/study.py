@@ -68,11 +68,15 @@ class Study(Mapping[Modality, Volume]):
 
 def _check_volume(modality: Modality, volume: Volume) -> None:
     where = volume.name or modality.label
+    if not np.isfinite(volume.affine).all():
+        raise InputError(
+            "orientation, voxel size or position is not a number",
+            where=where,
+            remedy="repair the image header or export it again",
+        )
     spacing = volume.grid.spacing
     shown = " x ".join(f"{s:g}" for s in spacing)
-    if not np.isfinite(volume.affine).all() or not all(
-        MIN_SPACING_MM <= s <= MAX_SPACING_MM for s in spacing
-    ):
+    if not all(MIN_SPACING_MM <= s <= MAX_SPACING_MM for s in spacing):
         raise InputError(
             f"voxel spacing {shown} mm is not between {MIN_SPACING_MM:g} and {MAX_SPACING_MM:g} mm",
             where=where,

@@ -20,7 +20,9 @@ from .dimensions import volume_size
 from .gzipped import MAGIC, unpack
 
 _HEADER_BYTES = 348
-_PIXDIM_OFFSET, _VOX_OFFSET_OFFSET, _MAGIC_OFFSET = 76, 108, 344
+_DIM_OFFSET, _DATATYPE_OFFSET, _PIXDIM_OFFSET = 40, 70, 76
+_VOX_OFFSET_OFFSET, _QFORM_CODE_OFFSET, _MAGIC_OFFSET = 108, 252, 344
+_DATATYPES = {2, 4, 8, 16, 32, 64, 128, 256, 512, 768, 1024, 1280, 1792, 2304}
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _AGREE_MM = 1.0
 _EXPORT_AGAIN = "copy or export the file again"
@@ -37,6 +39,7 @@ def read_nifti(path: Path) -> Volume:
     if content.startswith(MAGIC):
         content = unpack(content, path)
     order = _byte_order(content, path)
+    _check_header(content, order, path)
     reader = itk.file_reader(path, "NiftiImageIO")
     with itk.errors_as_input(path, "NIfTI"):
         reader.ReadImageInformation()
@@ -71,6 +74,26 @@ def _byte_order(content: bytes, path: Path) -> str:
                 )
             return order
     raise InputError("not a NIfTI image", where=str(path), remedy="give an MR volume")
+
+
+def _check_header(content: bytes, order: str, path: Path) -> None:
+    """Refuse what makes ITK's NIfTI library and its matrix solver write to the console."""
+    rank, *sizes = struct.unpack_from(order + "8h", content, _DIM_OFFSET)
+    (datatype,) = struct.unpack_from(order + "h", content, _DATATYPE_OFFSET)
+    forms = struct.unpack_from(order + "2h18f", content, _QFORM_CODE_OFFSET)
+    used = [*(forms[2:8] if forms[0] > 0 else ()), *(forms[8:] if forms[1] > 0 else ())]
+    if not 1 <= rank <= 7 or min(sizes[:rank]) < 1 or datatype not in _DATATYPES:
+        raise InputError(
+            f"NIfTI header with dimensions {(rank, *sizes)} and voxel type {datatype}",
+            where=str(path),
+            remedy=_EXPORT_AGAIN,
+        )
+    if not np.isfinite(used).all():
+        raise InputError(
+            "the position in the NIfTI header is not a number",
+            where=str(path),
+            remedy=_EXPORT_AGAIN,
+        )
 
 
 def _check_length(content: bytes, order: str, reader: sitk.ImageFileReader, path: Path) -> None:
