@@ -111,7 +111,7 @@ class HybridNetwork(nn.Module):
         self.coarse_gate = AvailabilityGate(w16)
         self.up = nn.ModuleList([Up(w16, w8), Up(w8, w4), Up(w4, w2)])
         self.head = nn.Conv3d(w2, _UPSAMPLED * REGION_CHANNELS, 3, padding=1)
-        nn.init.constant_(self.head.bias, config.head_bias)
+        nn.init.constant_(self.head.get_parameter("bias"), config.head_bias)
 
     def _ssd_block(self, width: int, index: int) -> BidirectionalSSD:
         config = self.config

@@ -39,7 +39,7 @@ def acquire(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
 
 
 def _resolution(chance: Chance, voxel: float) -> list[float]:
-    """Blur along z, y, x in voxels: isotropic, plus thick slices along one axis in half of cases."""
+    """Blur along z, y, x in voxels: isotropic, plus thick slices in half of cases."""
     deviations = [chance.uniform(0, 1.1) / voxel] * 3
     if chance.event(0.55):
         axis = {"z": 0, "y": 1, "x": 2}[chance.pick({"z": 0.6, "y": 0.2, "x": 0.2})]

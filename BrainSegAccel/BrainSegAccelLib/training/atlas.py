@@ -90,9 +90,8 @@ def _build() -> dict[str, Tensor]:
     csf = np.clip(1 - grey - white, 0, 1) * mask
     depth = ndimage.distance_transform_edt(mask).astype(np.float32)
     sizes = t1.shape
-    z, y, x = np.meshgrid(
-        *(np.arange(size) + origin[2 - axis] for axis, size in enumerate(sizes)), indexing="ij"
-    )
+    axes = (np.arange(size) + origin[2 - axis] for axis, size in enumerate(sizes))
+    z, y, x = np.meshgrid(*(axis.astype(np.float32) for axis in axes), indexing="ij")
     ventricle = _ventricles(csf, depth, z, y, x)
     deep_box = (np.abs(x) < 36) & (np.abs(x) > 1) & (y < 36) & (y > -26) & (z > -14) & (z < 24)
     deep = ndimage.gaussian_filter((deep_box & (depth > 24)).astype(np.float32), 2) * grey
@@ -124,10 +123,10 @@ def _read_template() -> tuple[tuple[_Array, _Array, _Array], tuple[float, float,
     for name in ("t1", "gm", "wm"):
         image = nibabel.load(folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz")
         # nibabel gives (i, j, k) along R, A, S; LPS reverses the first two axes.
-        array = np.asarray(image.dataobj, dtype=np.float32)[::-1, ::-1, :] / 255
+        array = np.asarray(image.dataobj, dtype=np.float32)[::-1, ::-1, :]
         last = (np.array(image.shape[:2]) - 1) + image.affine[:2, 3]
         origin = (-float(last[0]), -float(last[1]), float(image.affine[2, 3]))
-        arrays.append(np.ascontiguousarray(array.T))
+        arrays.append((array.T / 255).astype(np.float32))
     return (arrays[0], arrays[1], arrays[2]), origin
 
 

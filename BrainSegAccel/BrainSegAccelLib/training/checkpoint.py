@@ -1,4 +1,4 @@
-"""Everything a run needs to go on after an interruption, written so that none is ever half there."""
+"""Everything a run needs to go on after an interruption, written whole or not at all."""
 
 from __future__ import annotations
 

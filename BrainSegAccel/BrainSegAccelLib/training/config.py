@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.network.config import REDUCTION, NetworkConfig
@@ -29,9 +29,11 @@ class Stage(_Frozen):
     samples_per_case: int = Field(default=3, gt=0)
     batch_size: int = Field(default=1, gt=0)
 
-    def model_post_init(self, _: object) -> None:
-        if any(size % REDUCTION for size in self.shape):
+    @model_validator(mode="after")
+    def _network_accepts_the_shape(self) -> Stage:
+        if any(size <= 0 or size % REDUCTION for size in self.shape):
             raise ValueError(f"shape {self.shape}: sizes must be multiples of {REDUCTION}")
+        return self
 
 
 class TrainingConfig(_Frozen):

@@ -73,13 +73,10 @@ class TumourMaps:
 def plan_lesions(
     chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: CaseKind
 ) -> list[Lesion]:
-    """Place the foci of a case, in white matter more often than in grey, seldom in the hindbrain."""
+    """Place the foci: in white matter more often than in grey, seldom in the hindbrain."""
     if kind is CaseKind.NONE:
         return []
-    if kind is CaseKind.METASTASES:
-        count = chance.integer(1, 7)
-    else:
-        count = 1 if chance.event(0.88) else 2
+    count = _draw_count(chance, kind)
     stride = max(1, round(4 / grid.voxel))
     positions = grid.positions(chance.device, stride)
     maps = sample(atlas.maps, atlas, pose.to_atlas(positions))
@@ -90,6 +87,12 @@ def plan_lesions(
         weights = torch.ones_like(weights)
     places = positions.flatten(1)[:, chance.places(weights, count).to(chance.device)].cpu()
     return [Lesion(places[:, i], _draw_radius(chance, kind), kind) for i in range(count)]
+
+
+def _draw_count(chance: Chance, kind: CaseKind) -> int:
+    if kind is CaseKind.METASTASES:
+        return chance.integer(1, 7)
+    return 1 if chance.event(0.88) else 2
 
 
 def _draw_radius(chance: Chance, kind: CaseKind) -> float:
@@ -141,7 +144,7 @@ def _draw_oedema_spread(chance: Chance, lesion: Lesion) -> float:
 
 
 def _merge(tumour: TumourMaps, focus: TumourMaps, box: tuple[slice, slice, slice]) -> None:
-    """Lay ``focus`` over ``tumour`` in ``box``, in place: core beats oedema, fractions stay <= 1."""
+    """Lay ``focus`` over ``tumour`` in ``box``, in place: core beats oedema, sums stay <= 1."""
     necrosis = torch.maximum(tumour.necrosis[box], focus.necrosis)
     enhancing = torch.maximum(tumour.enhancing[box], focus.enhancing)
     excess = (necrosis + enhancing).clamp_min(1)

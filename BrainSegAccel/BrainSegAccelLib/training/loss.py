@@ -22,7 +22,7 @@ class SupervisedNetwork(nn.Module):
         _, at4, at8, _ = network.config.widths
         self.auxiliary = nn.ModuleList(nn.Conv3d(width, REGION_CHANNELS, 1) for width in (at8, at4))
         for head in self.auxiliary:
-            nn.init.constant_(head.bias, network.config.head_bias)
+            nn.init.constant_(head.get_parameter("bias"), network.config.head_bias)
 
     def forward(self, x: Tensor, availability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits [B, 3, ...] at 1, 8 and 4 mm."""
