@@ -20,8 +20,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Whatever ends the body early, Ctrl-C included, leaves ``path`` as it was and nothing beside it.
     A symbolic link is followed, not replaced.
 
+    :raises InputError: ``path`` is a folder or a device.
     :raises RunError: the system refused to write or rename, e.g. a full disk.
     """
+    _check_replaceable(path)
     target = path.resolve()
     temporary = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
     try:
@@ -37,11 +39,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a file path that could not be written, before any work is spent on its content.
+def check_place(path: Path) -> None:
+    """Refuse a path that `atomic_write` could not write, before any work is spent on its content.
 
-    :raises InputError: its folder does not exist or cannot be written, or it is itself a folder.
+    :raises InputError: its folder does not exist or cannot be written; it is a folder or a device.
     """
+    _check_replaceable(path)
     folder = path.resolve().parent
     if not folder.is_dir():
         raise InputError(
@@ -49,8 +52,6 @@ def check_folder(path: Path) -> None:
             where=str(path),
             remedy="create it or choose another one",
         )
-    if path.is_dir():
-        raise InputError("is a folder", where=str(path), remedy="give the name of a file")
     try:
         # Asking the system: permission bits do not tell of read-only mounts, quotas and ACLs.
         with tempfile.TemporaryFile(dir=folder):
@@ -61,3 +62,10 @@ def check_folder(path: Path) -> None:
             where=str(path),
             remedy="choose another one",
         ) from error
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse what renaming would fail on or destroy, such as ``/dev/null``."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a plain file"
+        raise InputError(f"is {kind}", where=str(path), remedy="give the name of a file")
