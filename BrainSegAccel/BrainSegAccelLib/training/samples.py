@@ -64,15 +64,19 @@ class SampleStream(Dataset[Sample]):
         return self.stage.steps * self.stage.batch_size
 
     def __getitem__(self, index: int) -> Sample:
-        workers = max(1, self.config.workers)
-        batch, within = divmod(index, self.stage.batch_size)
-        turn, worker = divmod(batch, workers)
-        tick, repeat = divmod(turn * self.stage.batch_size + within, self.stage.samples_per_case)
-        # The first samples look back before case 0: shift so that seeds stay within the stage.
-        number = (tick - repeat + self.stage.samples_per_case) * workers + worker
-        case = self._case(self.first_seed + number)
+        case = self._case(self.case_seed(index))
         chance = Chance(self.first_seed + _SEEDS_PER_STAGE // 2 + index, torch.device("cpu"))
         return draw_sample(chance, case, self.stage, self.config.full_set_share)
+
+    def case_seed(self, index: int) -> int:
+        """The seed of the case that sample ``index`` shows."""
+        stage, workers = self.stage, max(1, self.config.workers)
+        batch, within = divmod(index, stage.batch_size)
+        turn, worker = divmod(batch, workers)
+        tick, repeat = divmod(turn * stage.batch_size + within, stage.samples_per_case)
+        # The first samples look back before case 0: shift so that seeds stay within the stage.
+        number = (tick - repeat + stage.samples_per_case) * workers + worker
+        return self.first_seed + number
 
     def _case(self, seed: int) -> SyntheticCase:
         if self._generator is None:

@@ -1,0 +1,66 @@
+"""The objective: small when right, finite when a region is empty."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("monai")
+
+from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.training.loss import RegionLoss, SupervisedNetwork  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+
+def regions() -> torch.Tensor:
+    truth = torch.zeros(1, 3, 32, 32, 32)
+    truth[:, 2, 8:24, 8:24, 8:24] = 1
+    truth[:, 1, 8:16, 8:24, 8:24] = 1
+    return truth
+
+
+def outputs(truth: torch.Tensor, certainty: float) -> tuple[torch.Tensor, ...]:
+    def logits(region: torch.Tensor) -> torch.Tensor:
+        return (2 * region - 1) * certainty
+
+    return logits(truth), *(logits(functional.avg_pool3d(truth, size)) for size in (8, 4))
+
+
+def test_right_answers_cost_less_than_wrong_ones() -> None:
+    loss, truth = RegionLoss(1.0, (0.2, 0.4)), regions()
+    right, wrong = loss(outputs(truth, 9.0), truth), loss(outputs(truth, -9.0), truth)
+    assert right < 0.05
+    assert wrong > 5
+
+
+def test_empty_regions_have_a_finite_gradient_that_lowers_the_logits() -> None:
+    loss, truth = RegionLoss(1.0, (0.2, 0.4)), torch.zeros(1, 3, 16, 16, 16)
+    logits = torch.zeros(1, 3, 16, 16, 16, requires_grad=True)
+    coarse = torch.full((1, 3, 2, 2, 2), -9.0), torch.full((1, 3, 4, 4, 4), -9.0)
+    loss((logits, *coarse), truth).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert (logits.grad > 0).all()
+
+
+def test_a_region_missed_in_one_channel_costs_only_that_channel() -> None:
+    loss, truth = RegionLoss(1.0, (0.0, 0.0)), regions()
+    answer = outputs(truth, 9.0)
+    answer[0][:, 1] = -9.0
+    one = float(loss(answer, truth))
+    answer[0][:, 2] = -9.0
+    assert 0.3 < one < float(loss(answer, truth))
+
+
+def test_auxiliary_heads_stay_out_of_the_shipped_network() -> None:
+    config = NetworkConfig(
+        widths=(8, 8, 8, 8), encoder_blocks=(1, 0, 0, 0), ssd_blocks=(0, 0), head_width=8
+    )
+    network = HybridNetwork(config)
+    supervised = SupervisedNetwork(network)
+    x, availability = torch.randn(1, 4, 32, 32, 32), torch.ones(1, 4)
+    logits, at8, at4 = supervised(x, availability)
+    assert at8.shape == (1, 3, 4, 4, 4)
+    assert at4.shape == (1, 3, 8, 8, 8)
+    torch.testing.assert_close(logits, network(x, availability))
+    assert not [name for name in network.state_dict() if "auxiliary" in name]

@@ -1,0 +1,120 @@
+"""Samples are pure functions of their index and look like the pipeline's input."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("nilearn")
+
+from BrainSegAccelLib.training.cases import CaseGenerator, SyntheticCase  # noqa: E402
+from BrainSegAccelLib.training.chance import Chance  # noqa: E402
+from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
+from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
+from BrainSegAccelLib.training.normalisation import normalise  # noqa: E402
+from BrainSegAccelLib.training.samples import (  # noqa: E402
+    SampleStream,
+    centred_window,
+    cut,
+    draw_sample,
+)
+
+CROP = Stage(steps=6, shape=(64, 80, 64), case_voxel=4, whole_brain=False, samples_per_case=2)
+WHOLE = Stage(steps=6, shape=(192, 208, 176), case_voxel=4)
+
+
+@pytest.fixture(scope="module")
+def case() -> SyntheticCase:
+    return CaseGenerator(voxel=4.0).generate(11, CaseKind.RING)
+
+
+def chance(seed: int) -> Chance:
+    return Chance(seed, torch.device("cpu"))
+
+
+def config(workers: int = 1) -> TrainingConfig:
+    return TrainingConfig(name="test", stages=(CROP,), workers=workers)
+
+
+def test_a_sample_does_not_depend_on_what_was_drawn_before() -> None:
+    in_order = SampleStream(config(), 0)
+    first_to_last = [in_order[index] for index in range(4)]
+    alone = SampleStream(config(), 0)[3]
+    for expected, actual in zip(first_to_last[3], alone, strict=True):
+        assert torch.equal(expected, actual)
+
+
+def test_a_case_serves_as_many_samples_as_configured() -> None:
+    used = [SampleStream(config(), 0).case_seed(index) for index in range(40)]
+    counts = [used.count(seed) for seed in set(used)]
+    assert max(counts) == 2
+    assert counts.count(2) >= len(counts) - 2
+    assert all(first != second for first, second in pairwise(used))
+
+
+def test_workers_have_cases_of_their_own() -> None:
+    stream = SampleStream(config(workers=2), 0)
+    even, odd = ({stream.case_seed(index) for index in range(start, 40, 2)} for start in (0, 1))
+    assert not even & odd
+
+
+def test_missing_modalities_are_zero_and_marked(case: SyntheticCase) -> None:
+    seen = set()
+    for seed in range(30):
+        sample = draw_sample(chance(seed), case, CROP, full_set_share=0.0)
+        present = sample.availability.bool()
+        assert 0 < int(present.sum()) < 4
+        assert not sample.x[~present].any()
+        assert all(channel.any() for channel in sample.x[present])
+        seen.add(tuple(present.tolist()))
+    assert len(seen) > 8
+    full = draw_sample(chance(0), case, CROP, full_set_share=1.0)
+    assert full.availability.tolist() == [1, 1, 1, 1]
+
+
+def test_regions_are_nested_and_on_the_samples_grid(case: SyntheticCase) -> None:
+    sample = draw_sample(chance(1), case, CROP, 1.0)
+    assert sample.x.shape == (4, *CROP.shape)
+    assert sample.regions.shape == (3, *CROP.shape)
+    enhancing, core, whole = sample.regions.bool()
+    assert whole.any()
+    assert not (enhancing & ~core).any()
+    assert not (core & ~whole).any()
+
+
+def test_whole_brain_samples_hold_the_whole_brain_in_the_middle(case: SyntheticCase) -> None:
+    sample = draw_sample(chance(2), case, WHOLE, 1.0)
+    brain = (sample.x != 0).any(0).nonzero().float()
+    middle = (brain.amin(0) + brain.amax(0)) / 2
+    expected = torch.tensor(WHOLE.shape) / 2
+    assert (middle - expected).abs().max() <= 4 * 4
+    volume = float((sample.x != 0).any(0).sum()) / 64
+    assert volume == pytest.approx(float(case.mask.sum()), rel=0.1)
+
+
+def test_window_is_centred_and_zero_filled() -> None:
+    mask = torch.zeros(10, 12, 14, dtype=torch.bool)
+    mask[2:6, 3:9, 1:5] = True
+    start = centred_window(mask, (8, 8, 8))
+    assert start == [0, 2, -1]
+    window = cut(mask[None].float(), start, (8, 8, 8))[0]
+    assert window.sum() == mask.sum()
+    assert window[2, 1, 2] == 1
+    assert not window[:, :, 0].any()
+    assert not cut(mask[None].float(), [50, 0, 0], (4, 4, 4)).any()
+
+
+def test_unvaried_sample_equals_the_normalised_case() -> None:
+    """With 1 mm cases nothing but window, mirror and grey scale lies between case and sample."""
+    image = torch.rand(4, 16, 16, 16, generator=torch.Generator().manual_seed(0)) + 0.1
+    mask = torch.ones(16, 16, 16, dtype=torch.bool)
+    case = SyntheticCase(image, torch.zeros(3, 16, 16, 16), mask, 1.0, CaseKind.NONE, 0)
+    stage = Stage(steps=1, shape=(32, 32, 32))
+    expected = {round(float(normalise(channel, mask).abs().sum()), 0) for channel in image}
+    found = set()
+    for seed in range(12):
+        x = draw_sample(chance(seed), case, stage, 1.0).x.float()
+        found |= {round(float(channel.abs().sum()), 0) for channel in x}
+    assert len(expected & found) >= 2

@@ -1,0 +1,156 @@
+"""The loop on a toy network: it learns, resumes exactly, and refuses what is not its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("monai")
+pytest.importorskip("nilearn")
+
+from BrainSegAccelLib.errors import InputError  # noqa: E402
+from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.training.checkpoint import (  # noqa: E402
+    load_checkpoint,
+    replace_atomically,
+)
+from BrainSegAccelLib.training.config import Stage, TrainingConfig, read_config  # noqa: E402
+from BrainSegAccelLib.training.train import CHECKPOINT, WEIGHTS, Progress, Trainer  # noqa: E402
+from safetensors import safe_open  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
+CPU = torch.device("cpu")
+CONFIGS = Path(__file__).parents[2] / "BrainSegAccel" / "BrainSegAccelLib" / "training" / "configs"
+
+
+def make_config(seed: int = 0) -> TrainingConfig:
+    network = NetworkConfig(
+        widths=(8, 8, 8, 8),
+        encoder_blocks=(1, 0, 0, 0),
+        ssd_blocks=(0, 1),
+        head_width=8,
+        state_width=4,
+        chunk_length=8,
+    )
+    stages = (
+        Stage(steps=3, shape=(32, 32, 32), case_voxel=4, whole_brain=False, samples_per_case=2),
+        Stage(steps=3, shape=(48, 48, 48), case_voxel=4, samples_per_case=3),
+    )
+    return TrainingConfig(
+        name="toy",
+        seed=seed,
+        network=network,
+        stages=stages,
+        workers=0,
+        warm_up_steps=1,
+        validation_cases=0,
+    )
+
+
+def run(folder: Path, *, stop_after: int | None = None, resume: bool = False) -> list[Progress]:
+    steps: list[Progress] = []
+    trainer = Trainer(make_config(), folder, CPU, listeners=(steps.append,))
+    if resume:
+        trainer.resume()
+    trainer.run(until=lambda: trainer.step == stop_after)
+    return steps
+
+
+@pytest.mark.parametrize("stop_after", [2, 4])
+def test_resumed_run_ends_in_the_same_weights(tmp_path: Path, stop_after: int) -> None:
+    straight = run(tmp_path / "straight")
+    assert [step.step for step in straight] == [1, 2, 3, 4, 5, 6]
+    assert [step.stage for step in straight] == [0, 0, 0, 1, 1, 1]
+    run(tmp_path / "broken", stop_after=stop_after)
+    rest = run(tmp_path / "broken", resume=True)
+    assert [step.loss for step in rest] == [step.loss for step in straight[stop_after:]]
+    expected = load_file(tmp_path / "straight" / WEIGHTS)
+    actual = load_file(tmp_path / "broken" / WEIGHTS)
+    assert all(torch.equal(expected[name], actual[name]) for name in expected)
+
+
+def test_folder_holds_weights_with_their_configuration(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=1)
+    with safe_open(tmp_path / WEIGHTS, "pt") as weights:
+        network = NetworkConfig.model_validate_json(weights.metadata()["network"])
+    HybridNetwork(network).load_state_dict(load_file(tmp_path / WEIGHTS))
+    assert network == make_config().network
+    assert read_config(tmp_path / "training.json") == make_config()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_loss_falls_on_a_repeated_sample(tmp_path: Path) -> None:
+    stage = make_config().stages[0]
+    config = make_config().model_copy(
+        update={"stages": (stage.model_copy(update={"steps": 30}),), "learning_rate": 1e-2}
+    )
+    trainer = Trainer(config, tmp_path, CPU)
+    _, sample = next(iter(trainer._samples()))
+    losses = [trainer._train_on(sample) for _ in range(12)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_learning_rate_warms_up_then_falls_to_the_final_rate(tmp_path: Path) -> None:
+    config = make_config().model_copy(update={"warm_up_steps": 3})
+    trainer = Trainer(config, tmp_path, CPU)
+    rates = []
+    for trainer.step in range(config.steps + 1):
+        rates.append(trainer.learning_rate())
+    assert rates[0] < rates[1] < rates[2]
+    assert rates[2] > rates[3] > rates[-1]
+    assert rates[-1] == pytest.approx(config.final_learning_rate)
+
+
+def test_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=1)
+    with pytest.raises(InputError, match="another training configuration"):
+        load_checkpoint(tmp_path / CHECKPOINT, make_config(seed=1))
+
+
+def test_missing_or_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no checkpoint"):
+        load_checkpoint(tmp_path / CHECKPOINT, make_config())
+    (tmp_path / CHECKPOINT).write_bytes(b"not a checkpoint")
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        load_checkpoint(tmp_path / CHECKPOINT, make_config())
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_text("old")
+
+    def fail(beside: Path) -> None:
+        beside.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        replace_atomically(path, fail)
+    assert [file.name for file in tmp_path.iterdir()] == ["weights"]
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_configurations_are_valid_and_end_at_whole_brains(path: Path) -> None:
+    config = read_config(path)
+    assert config.name == path.stem
+    assert config.stages[-1].whole_brain
+    assert config.stages[-1].case_voxel == 1
+
+
+def test_bad_configuration_is_named_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps({"name": "bad", "stages": [{"steps": 0}]}))
+    with pytest.raises(InputError, match=r"bad\.json: stages\.0\.steps"):
+        read_config(path)
+    path.write_text(json.dumps({"name": "bad", "stages": [{"steps": 1, "shape": [15, 16, 16]}]}))
+    with pytest.raises(InputError, match="multiples of 16"):
+        read_config(path)
+
+
+def test_digest_follows_every_setting() -> None:
+    assert make_config().digest == make_config().digest
+    assert make_config().digest != make_config(seed=1).digest
