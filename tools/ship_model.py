@@ -3,8 +3,9 @@
     python tools/ship_model.py TRAINING_FOLDER --name full --version 0.1.0 \
         --hours 1.2 --hardware "2 cores of an x86-64 server CPU with AMX"
 
-The training folder holds ``weights.safetensors`` and ``training.json``. Weights are stored in FP16
-(figures of the card are those of the stored weights), the network computes in FP32. Figures of an evaluation are added to its ``evaluation`` by ``--figure NAME=VALUE``.
+The training folder holds ``weights.safetensors`` and ``training.json``. Weights are stored in FP16,
+the network computes in FP32. Figures of an evaluation, made with the stored weights, are added to
+the card by ``--figure NAME=VALUE``.
 """
 
 from __future__ import annotations
