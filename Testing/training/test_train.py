@@ -14,10 +14,7 @@ pytest.importorskip("nilearn")
 from BrainSegAccelLib.errors import InputError  # noqa: E402
 from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
 from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
-from BrainSegAccelLib.training.checkpoint import (  # noqa: E402
-    load_checkpoint,
-    replace_atomically,
-)
+from BrainSegAccelLib.training.checkpoint import load_checkpoint  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig, read_config  # noqa: E402
 from BrainSegAccelLib.training.train import CHECKPOINT, WEIGHTS, Progress, Trainer  # noqa: E402
 from safetensors import safe_open  # noqa: E402
@@ -117,20 +114,6 @@ def test_missing_or_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b"not a checkpoint")
     with pytest.raises(InputError, match="not a readable checkpoint"):
         load_checkpoint(tmp_path / CHECKPOINT, make_config())
-
-
-def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "weights"
-    path.write_text("old")
-
-    def fail(beside: Path) -> None:
-        beside.write_text("half")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        replace_atomically(path, fail)
-    assert [file.name for file in tmp_path.iterdir()] == ["weights"]
-    assert path.read_text() == "old"
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda path: path.stem)

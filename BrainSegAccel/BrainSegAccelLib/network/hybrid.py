@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from BrainSegAccelLib.network.config import MODALITY_CHANNELS, REGION_CHANNELS, NetworkConfig
-from BrainSegAccelLib.network.ssd import BidirectionalSSD
+from .config import MODALITY_CHANNELS, REGION_CHANNELS, NetworkConfig
+from .ssd import BidirectionalSSD
 
 _SCAN_ORDERS: tuple[tuple[int, int, int], ...] = ((0, 1, 2), (2, 0, 1), (1, 2, 0))
 _UPSAMPLED = 8

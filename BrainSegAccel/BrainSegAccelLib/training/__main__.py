@@ -11,14 +11,19 @@ from pathlib import Path
 
 import torch
 
-from BrainSegAccelLib.errors import BrainSegAccelError, InputError
-from BrainSegAccelLib.training.config import read_config
-from BrainSegAccelLib.training.reporting import BarReport, LogReport, TensorBoardReport
-from BrainSegAccelLib.training.train import CHECKPOINT, Listener, Trainer
+from ..errors import BrainSegAccelError, InputError
+from .config import read_config
+from .reporting import BarReport, LogReport, TensorBoardReport
+from .train import CHECKPOINT, Listener, Trainer
 
 
 def train(
-    config: Path, folder: Path, *, device: str = "cpu", resume: bool = False, minutes: float | None
+    config: Path,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    resume: bool = False,
+    minutes: float | None = None,
 ) -> None:
     """Run (or go on with) the training of ``config`` in ``folder``.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from BrainSegAccelLib.training.chance import Chance
-from BrainSegAccelLib.training.geometry import Grid
-from BrainSegAccelLib.training.noise import blur, smooth_noise
+from .chance import Chance
+from .geometry import Grid
+from .noise import blur, smooth_noise
 
 _REFERENCE = 1.2
 """Intensity that a gamma change leaves alone; about the brightest normal tissue."""

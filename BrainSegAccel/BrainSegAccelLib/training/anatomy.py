@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from BrainSegAccelLib.training.atlas import DEPTH_LIMIT, Atlas
-from BrainSegAccelLib.training.chance import Chance
-from BrainSegAccelLib.training.geometry import Grid, sample
-from BrainSegAccelLib.training.noise import blur, smooth_noise
+from .atlas import DEPTH_LIMIT, Atlas
+from .chance import Chance
+from .geometry import Grid, sample
+from .noise import blur, smooth_noise
 
 
 @dataclass(frozen=True)

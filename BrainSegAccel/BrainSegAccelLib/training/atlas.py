@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..files.atomic import atomic_write
+
 CHANNELS = (
     "grey",
     "white",
@@ -68,9 +70,8 @@ def load_atlas() -> Atlas:
     path = Path(platformdirs.user_cache_dir("brainsegaccel")) / "icbm152-atlas-1.safetensors"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{id(path)}.part")
-        save_file(_build(), beside)
-        beside.replace(path)
+        with atomic_write(path) as beside:
+            save_file(_build(), beside)
     tensors = load_file(path)
     maps = tensors["maps"].float()
     origin = tensors["origin"]

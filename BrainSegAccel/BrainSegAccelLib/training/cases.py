@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from BrainSegAccelLib.training.acquisition import acquire
-from BrainSegAccelLib.training.anatomy import draw_anatomy
-from BrainSegAccelLib.training.atlas import load_atlas
-from BrainSegAccelLib.training.chance import Chance
-from BrainSegAccelLib.training.contrast import render_sequences
-from BrainSegAccelLib.training.geometry import Grid, HeadPose, Shape, deformed_positions
-from BrainSegAccelLib.training.lesions import (
+from .acquisition import acquire
+from .anatomy import draw_anatomy
+from .atlas import load_atlas
+from .chance import Chance
+from .contrast import render_sequences
+from .geometry import Grid, HeadPose, Shape, deformed_positions
+from .lesions import (
     KIND_WEIGHTS,
     CaseKind,
     draw_tumour,
     masses,
     plan_lesions,
 )
-from BrainSegAccelLib.training.mimics import draw_mimics
+from .mimics import draw_mimics
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.training.config import TrainingConfig
-
-
-def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make a file beside ``path``, then rename it over ``path``."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        write(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+from ..errors import InputError
+from ..files.atomic import atomic_write
+from .config import TrainingConfig
 
 
 def save_checkpoint(path: Path, config: TrainingConfig, state: dict[str, Any]) -> None:
     """Write ``state`` (tensors, numbers, containers) with the digest of ``config``."""
-    replace_atomically(path, lambda file: torch.save({"config": config.digest, **state}, file))
+    with atomic_write(path) as beside:
+        torch.save({"config": config.digest, **state}, beside)
 
 
 def load_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
@@ -56,4 +47,5 @@ def save_weights(path: Path, weights: dict[str, Tensor], config: TrainingConfig)
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     header = {"network": config.network.model_dump_json(), "training": config.name}
-    replace_atomically(path, lambda file: save_file(tensors, file, metadata=header))
+    with atomic_write(path) as beside:
+        save_file(tensors, beside, metadata=header)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.network.config import REDUCTION, NetworkConfig
+from ..errors import InputError
+from ..network.config import REDUCTION, NetworkConfig
 
 
 class _Frozen(BaseModel):

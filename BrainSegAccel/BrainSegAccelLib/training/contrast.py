@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from BrainSegAccelLib.training.anatomy import Anatomy
-from BrainSegAccelLib.training.chance import Chance
-from BrainSegAccelLib.training.geometry import Grid
-from BrainSegAccelLib.training.lesions import CaseKind, TumourMaps
-from BrainSegAccelLib.training.mimics import Mimics
-from BrainSegAccelLib.training.noise import blur, smooth_noise
+from .anatomy import Anatomy
+from .chance import Chance
+from .geometry import Grid
+from .lesions import CaseKind, TumourMaps
+from .mimics import Mimics
+from .noise import blur, smooth_noise
 
 
 @dataclass(frozen=True)

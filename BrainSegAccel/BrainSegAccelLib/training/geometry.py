@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from BrainSegAccelLib.training.atlas import Atlas
-from BrainSegAccelLib.training.chance import Chance
-from BrainSegAccelLib.training.noise import smooth_noise
+from .atlas import Atlas
+from .chance import Chance
+from .noise import smooth_noise
 
 Shape = tuple[int, int, int]
 

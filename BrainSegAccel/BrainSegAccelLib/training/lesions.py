@@ -9,11 +9,11 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from BrainSegAccelLib.training.anatomy import Anatomy
-from BrainSegAccelLib.training.atlas import Atlas
-from BrainSegAccelLib.training.chance import Chance
-from BrainSegAccelLib.training.geometry import Grid, HeadPose, Mass, sample
-from BrainSegAccelLib.training.noise import blur, smooth_noise
+from .anatomy import Anatomy
+from .atlas import Atlas
+from .chance import Chance
+from .geometry import Grid, HeadPose, Mass, sample
+from .noise import blur, smooth_noise
 
 
 class CaseKind(StrEnum):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from BrainSegAccelLib.training.chance import Chance
+from .chance import Chance
 
 # Mean over a period of the summed squares of a cubic B-spline's four weights: the variance of a
 # one-dimensional spline with unit-variance coefficients.

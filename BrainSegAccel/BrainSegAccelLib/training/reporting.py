@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from BrainSegAccelLib.training.train import Progress
+from .train import Progress
 
 log = logging.getLogger(__name__)
 

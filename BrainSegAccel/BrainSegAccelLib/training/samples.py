@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from BrainSegAccelLib.training.cases import CaseGenerator, SyntheticCase
-from BrainSegAccelLib.training.chance import Chance
-from BrainSegAccelLib.training.config import Stage, TrainingConfig
-from BrainSegAccelLib.training.geometry import Shape
-from BrainSegAccelLib.training.normalisation import normalise
+from .cases import CaseGenerator, SyntheticCase
+from .chance import Chance
+from .config import Stage, TrainingConfig
+from .geometry import Shape
+from .normalisation import normalise
 
 # Subsets of t1, t1c, t2, flair other than the full one, with how often they are drawn. T1c alone
 # and the subsets without FLAIR are the hard ones.

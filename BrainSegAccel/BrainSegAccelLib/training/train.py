@@ -16,17 +16,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from BrainSegAccelLib.network.hybrid import HybridNetwork
-from BrainSegAccelLib.training.checkpoint import (
-    load_checkpoint,
-    replace_atomically,
-    save_checkpoint,
-    save_weights,
-)
-from BrainSegAccelLib.training.config import TrainingConfig
-from BrainSegAccelLib.training.loss import RegionLoss, SupervisedNetwork
-from BrainSegAccelLib.training.samples import Sample, SampleStream
-from BrainSegAccelLib.training.validation import Validation
+from ..files.atomic import atomic_write
+from ..network.hybrid import HybridNetwork
+from .checkpoint import load_checkpoint, save_checkpoint, save_weights
+from .config import TrainingConfig
+from .loss import RegionLoss, SupervisedNetwork
+from .samples import Sample, SampleStream
+from .validation import Validation
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +53,10 @@ Listener = Callable[[Progress], None]
 class Trainer:
     """Trains one network in ``folder``, which holds checkpoint, weights and configuration.
 
-    :param threads: CPU threads for the network; None leaves torch's choice.
+    :param device: where network and loss run, in BF16 autocast; cases are made on the CPU.
+    :param checkpoint_seconds: wall time between checkpoints.
+    :param validation_seconds: wall time between synthetic validations; the last step has one too.
+    :param listeners: called after every step.
     """
 
     def __init__(
@@ -107,10 +106,8 @@ class Trainer:
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Train to the end of the configuration, or until ``until()`` is true; then save."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = self.config.model_dump_json(indent=2) + "\n"
-        replace_atomically(self.folder / "training.json", lambda file: _write(file, text))
-        network = self.config.network.model_dump_json(indent=2) + "\n"
-        replace_atomically(self.folder / "network.json", lambda file: _write(file, network))
+        with atomic_write(self.folder / "training.json") as beside:
+            beside.write_text(self.config.model_dump_json(indent=2) + "\n")
         saved = validated = began = time.monotonic()
         pace = 0.0
         for stage, sample in self._samples():
@@ -227,7 +224,3 @@ def _begin_worker(_: int) -> None:
     # The network has precedence: a worker only takes what it leaves.
     os.nice(5)
     torch.set_num_threads(1)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from BrainSegAccelLib.training.cases import CaseGenerator
-from BrainSegAccelLib.training.config import TrainingConfig
-from BrainSegAccelLib.training.geometry import Shape
-from BrainSegAccelLib.training.lesions import CaseKind
-from BrainSegAccelLib.training.normalisation import normalise
-from BrainSegAccelLib.training.samples import centred_window, cut
+from .cases import CaseGenerator
+from .config import TrainingConfig
+from .geometry import Shape
+from .lesions import CaseKind
+from .normalisation import normalise
+from .samples import centred_window, cut
 
 _FIRST_SEED = 1
 _SHAPE: Shape = (160, 192, 160)
