@@ -26,6 +26,15 @@ def test_formula() -> None:
     np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_pipeline_normalises_alike() -> None:
+    from BrainSegAccelLib.preprocessing import normalisation
+
+    image, mask = example()
+    actual = normalise(torch.from_numpy(image), torch.from_numpy(mask))
+    expected = normalisation.normalise(image, mask)
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_empty_mask_gives_zeros() -> None:
     image = torch.rand(3, 4, 5)
     assert not normalise(image, torch.zeros(3, 4, 5, dtype=torch.bool)).any()

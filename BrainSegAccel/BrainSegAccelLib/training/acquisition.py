@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,7 @@ def acquire(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
     image = blur(image[None], _resolution(chance, grid.voxel))[0]
     bias = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(60, 140))[0]
     image *= torch.exp(bias * chance.uniform(0, 0.16))
-    gamma = 2.718281828 ** chance.normal(0.2)
+    gamma = math.exp(chance.normal(0.2))
     image = (image / _REFERENCE).clamp_(min=1e-4).pow_(gamma).mul_(_REFERENCE)
     level = min(0.06, abs(chance.normal(0.022)))
     noise = chance.white((2, *image.shape)) * level

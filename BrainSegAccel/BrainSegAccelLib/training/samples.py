@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -164,7 +165,7 @@ def _vary_intensity(chance: Chance, image: Tensor) -> Tensor:
     if not chance.event(0.5):
         return image
     bright = image.max().clamp_min(1e-3)
-    varied = (image / bright).pow(2.718281828 ** chance.normal(0.15)) * bright
+    varied = (image / bright).pow(math.exp(chance.normal(0.15))) * bright
     if chance.event(0.4):
         varied += chance.white(image.shape) * chance.uniform(0, 0.04)
     return varied
