@@ -12,7 +12,6 @@ pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.training.__main__ import train
 from BrainSegAccelLib.training.reporting import BarReport, LogReport
 from BrainSegAccelLib.training.run import train
 from BrainSegAccelLib.training.train import CHECKPOINT, Progress
