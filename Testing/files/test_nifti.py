@@ -178,6 +178,24 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str, share: float) 
         read_nifti(path)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("writer", ["nibabel", "SimpleITK"])
+def test_nan_and_infinity_are_refused(
+    tmp_path: Path, value: float, kind: type, writer: str
+) -> None:
+    """ITK's own NIfTI library reads some of them as zero."""
+    array = VOXELS.astype(kind)
+    array[3, 3, 3] = value
+    path = tmp_path / "a.nii.gz"
+    if writer == "nibabel":
+        save(path, array)
+    else:
+        sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
+    with pytest.raises(InputError, match="1 voxels are NaN or infinite"):
+        read_nifti(path)
+
+
 def test_corrupt_gzip_data_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.nii.gz", VOXELS.astype(np.float32))
     content = bytearray(path.read_bytes())

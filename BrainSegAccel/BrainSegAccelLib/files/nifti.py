@@ -23,6 +23,7 @@ _HEADER_BYTES = 348
 _DIM_OFFSET, _DATATYPE_OFFSET, _PIXDIM_OFFSET = 40, 70, 76
 _VOX_OFFSET_OFFSET, _QFORM_CODE_OFFSET, _MAGIC_OFFSET = 108, 252, 344
 _DATATYPES = {2, 4, 8, 16, 32, 64, 128, 256, 512, 768, 1024, 1280, 1792, 2304}
+_FLOATS = {16: "f4", 64: "f8"}
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _AGREE_MM = 1.0
 _EXPORT_AGAIN = "copy or export the file again"
@@ -45,7 +46,7 @@ def read_nifti(path: Path) -> Volume:
         reader.ReadImageInformation()
     itk.check_scalar(reader, path)
     size = volume_size(reader.GetSize(), path)
-    _check_length(content, order, reader, path)
+    _check_voxels(content, order, reader, path)
     reader.SetExtractSize([*size, *[0] * (reader.GetDimension() - 3)])
     with itk.errors_as_input(path, "NIfTI"):
         image = reader.Execute()
@@ -96,8 +97,8 @@ def _check_header(content: bytes, order: str, path: Path) -> None:
         )
 
 
-def _check_length(content: bytes, order: str, reader: sitk.ImageFileReader, path: Path) -> None:
-    """Refuse a file that ends before its last voxel."""
+def _check_voxels(content: bytes, order: str, reader: sitk.ImageFileReader, path: Path) -> None:
+    """Refuse a file that ends before its last voxel, and NaN, which ITK turns into zero."""
     (offset,) = struct.unpack_from(order + "f", content, _VOX_OFFSET_OFFSET)
     voxels = int(np.prod([int(n) for n in reader.GetSize()], dtype=np.int64))
     end = offset + voxels * int(reader.GetMetaData("bitpix")) / 8
@@ -107,6 +108,16 @@ def _check_length(content: bytes, order: str, reader: sitk.ImageFileReader, path
             where=str(path),
             remedy=_EXPORT_AGAIN,
         )
+    kind = _FLOATS.get(int(reader.GetMetaData("datatype")))
+    if kind:
+        stored = np.frombuffer(content, order + kind, voxels, int(offset))
+        count = int(np.count_nonzero(~np.isfinite(stored)))
+        if count:
+            raise InputError(
+                f"{count} voxels are NaN or infinite",
+                where=str(path),
+                remedy="repair or export it again",
+            )
 
 
 def _check_forms(grid: Grid, reader: sitk.ImageFileReader, handed: float, path: Path) -> None:
