@@ -83,10 +83,29 @@ def probe_hardware() -> Hardware:
     total = psutil.virtual_memory().total
     gpus, reason = _probe_gpus()
     return Hardware(
-        cpu=_probe_cpu(limits),
+        cpu=probe_cpu(),
         memory=Memory(total_bytes=total, usable_bytes=min(total, limits.memory_bytes or total)),
         gpus=gpus,
         reason=reason,
+    )
+
+
+@cache
+def probe_cpu() -> Cpu:
+    """Describe the processor and how much of it this process may use. Asked once per process."""
+    model, instruction_sets = _cpu_model()
+    values = {
+        "model": model or platform.processor() or None,
+        "physical_cores": psutil.cpu_count(logical=False),
+        "logical_cores": psutil.cpu_count(logical=True),
+        "instruction_sets": instruction_sets,
+    }
+    unknown = [name.replace("_", " ") for name, value in values.items() if value is None]
+    return Cpu(
+        architecture=platform.machine(),
+        usable_cores=_usable_cores(read_limits()),
+        **values,
+        reason=f"{platform.system()} does not tell: {', '.join(unknown)}" if unknown else None,
     )
 
 
@@ -160,23 +179,6 @@ def gpus_from_smi(table: str) -> tuple[Gpu, ...]:
 def _named(flags: Iterable[str]) -> tuple[str, ...]:
     present = set(flags)
     return tuple(name for flag, name in INSTRUCTION_SETS.items() if flag in present)
-
-
-def _probe_cpu(limits: Limits) -> Cpu:
-    model, instruction_sets = _cpu_model()
-    values = {
-        "model": model or platform.processor() or None,
-        "physical_cores": psutil.cpu_count(logical=False),
-        "logical_cores": psutil.cpu_count(logical=True),
-        "instruction_sets": instruction_sets,
-    }
-    unknown = [name.replace("_", " ") for name, value in values.items() if value is None]
-    return Cpu(
-        architecture=platform.machine(),
-        usable_cores=_usable_cores(limits),
-        **values,
-        reason=f"{platform.system()} does not tell: {', '.join(unknown)}" if unknown else None,
-    )
 
 
 def _cpu_model() -> tuple[str | None, tuple[str, ...] | None]:
