@@ -162,16 +162,14 @@ def head(seed: int) -> np.ndarray:
 
 def test_study_of_what_is_selected(add_volume):
     t2, flair = add_volume(head(1), np.eye(4), "a"), add_volume(head(2), np.eye(4), "b")
-    study = study_from_nodes(
-        {Modality.FLAIR: flair, Modality.T1: None, Modality.T1C: None, Modality.T2: t2}
-    )
+    study = study_from_nodes({Modality.FLAIR: flair, Modality.T2: t2})
     assert list(study) == [Modality.T2, Modality.FLAIR]
     assert [volume.name for volume in study.values()] == ["a", "b"]
 
 
 def test_nothing_selected_is_refused():
     with pytest.raises(InputError, match="no input volume; give at least one"):
-        study_from_nodes(dict.fromkeys(Modality))
+        study_from_nodes({})
 
 
 def test_one_volume_for_two_modalities_is_refused(add_volume):

@@ -20,24 +20,22 @@ _MAX_SHEAR = 1e-3
 """Cosine between two axes above which a grid counts as sheared; headers round to about 1e-4."""
 
 
-def study_from_nodes(nodes: Mapping[Modality, vtkMRMLScalarVolumeNode | None]) -> Study:
-    """Read the nodes that are there.
+def study_from_nodes(nodes: Mapping[Modality, vtkMRMLScalarVolumeNode]) -> Study:
+    """Read the volumes of a study.
 
-    :param nodes: None where the user selected nothing.
     :raises InputError: no node at all, one node for two modalities, or what `volume_from_node`
         and `Study` refuse.
     """
-    selected = {modality: node for modality, node in nodes.items() if node is not None}
-    seen: dict[str, Modality] = {}
-    for modality, node in selected.items():
-        other = seen.setdefault(node.GetID() or str(id(node)), modality)
+    seen: dict[vtkMRMLScalarVolumeNode, Modality] = {}
+    for modality, node in nodes.items():
+        other = seen.setdefault(node, modality)
         if other is not modality:
             raise InputError(
                 f"selected as both {other.label} and {modality.label}",
                 where=node.GetName() or "",
                 remedy="select another volume or none for one of them",
             )
-    return Study({modality: volume_from_node(node) for modality, node in selected.items()})
+    return Study({modality: volume_from_node(node) for modality, node in nodes.items()})
 
 
 def volume_from_node(node: vtkMRMLScalarVolumeNode) -> Volume:

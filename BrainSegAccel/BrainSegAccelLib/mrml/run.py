@@ -1,0 +1,66 @@
+"""The main job in a scene: volume nodes in, a segmentation node and a manifest out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+
+from ..inference.pipeline import Pipeline
+from ..inference.progress import Progress, StageClock
+from ..inference.result import RunResult
+from ..manifest.build import build_manifest, identify_model, record_input, record_output
+from ..manifest.model import Manifest
+from ..modality import Modality
+from .segmentation import replace_content
+from .volumes import study_from_nodes
+
+
+@dataclass(frozen=True)
+class SceneRun:
+    """A finished run in a scene."""
+
+    node: vtkMRMLSegmentationNode
+    result: RunResult
+    manifest: Manifest
+
+
+def segment_nodes(
+    pipeline: Pipeline,
+    nodes: Mapping[Modality, vtkMRMLScalarVolumeNode],
+    output: vtkMRMLSegmentationNode | None,
+    *,
+    requested_backend: str,
+    requested_precision: str,
+    progress: Progress | None = None,
+) -> SceneRun:
+    """Segment the volumes and put the result into the scene. A run that fails changes nothing.
+
+    :param nodes: the volumes that are there.
+    :param output: its content is replaced; None adds a node to the scene of the reference volume.
+    :param requested_backend: as the user asked, for the manifest; likewise the precision.
+    :raises InputError: what `study_from_nodes` refuses.
+    """
+    clock = StageClock(progress)
+    with clock.stage("read"):
+        study = study_from_nodes(nodes)
+    result = pipeline.run(study, clock)
+    reference = nodes[study.reference]
+    with clock.stage("write"):
+        if output is None:
+            output = reference.GetScene().AddNewNodeByClass(
+                "vtkMRMLSegmentationNode", f"{reference.GetName()} tumour"
+            )
+        replace_content(output, result.segmentation, reference)
+    result = replace(result, stages_ms=clock.stages_ms)
+    manifest = build_manifest(
+        result,
+        model=identify_model(pipeline.package.card),
+        inputs=[record_input(modality, volume) for modality, volume in study.items()],
+        output=record_output(result.segmentation, None),
+        requested_backend=requested_backend,
+        requested_precision=requested_precision,
+        choice=pipeline.choice,
+    )
+    return SceneRun(output, result, manifest)
