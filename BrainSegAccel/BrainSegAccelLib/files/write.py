@@ -23,7 +23,7 @@ def check_output(path: Path) -> None:
 
     :raises InputError: unknown suffix; the folder does not exist or cannot be written.
     """
-    _writer(path)
+    suffix_of(path)
     check_place(path)
 
 
@@ -36,7 +36,7 @@ def write_segmentation(segmentation: Segmentation, path: Path) -> None:
     :raises InputError: unknown suffix, or a sheared grid in ``.nii.gz``.
     :raises RunError: the file could not be written, e.g. because the disk is full.
     """
-    write = _writer(path)
+    write = _WRITERS[suffix_of(path)]
     with atomic_write(path) as temporary:
         try:
             write(segmentation, temporary)
@@ -77,7 +77,11 @@ _WRITERS: dict[str, Callable[[Segmentation, Path], None]] = {
 """Longest suffix first: every ``.seg.nrrd`` is also a ``.nrrd``."""
 
 
-def _writer(path: Path) -> Callable[[Segmentation, Path], None]:
+def suffix_of(path: Path) -> str:
+    """Return the suffix that says in which format `write_segmentation` writes.
+
+    :raises InputError: unknown suffix, or nothing before it.
+    """
     suffix = next((suffix for suffix in _WRITERS if path.name.endswith(suffix)), None)
     if suffix is None or path.name == suffix:
         raise InputError(
@@ -85,4 +89,4 @@ def _writer(path: Path) -> Callable[[Segmentation, Path], None]:
             where=str(path),
             remedy=f"let it end in {', '.join(_WRITERS)}",
         )
-    return _WRITERS[suffix]
+    return suffix

@@ -176,7 +176,7 @@ MODEL_ONLY_INCLUDES = (
     "no reading, pre- or postprocessing, writing"
 )
 END_TO_END_INCLUDES = (
-    "input files to written output files in a warm process with the engine loaded; "
+    "input files to the written segmentation file in a warm process with the engine loaded; "
     "no process start, no engine build"
 )
 

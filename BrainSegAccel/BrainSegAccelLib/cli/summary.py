@@ -1,0 +1,73 @@
+"""What a finished run prints on stdout."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from ..manifest.model import Manifest, PerRegion
+from ..regions import SEGMENTS, Region
+from .job import Done, Job
+
+
+def print_summary(done: Done, job: Job) -> None:
+    """Print volumes, times, backend and where the files lie."""
+    console = Console(highlight=False)
+    console.print(_volumes(done))
+    console.print(_latency(done.manifest))
+    console.print()
+    console.print(_runtime(done.manifest), soft_wrap=True)
+    if done.manifest.quality_retention.reference:
+        console.print(_quality(done.manifest), soft_wrap=True)
+    for name, path in (("segmentation", job.output), ("manifest", job.manifest)):
+        console.print(f"{name:<13} {path}", soft_wrap=True, markup=False)
+
+
+def _volumes(done: Done) -> Table:
+    volumes = done.result.segmentation.volumes_ml()
+    table = Table("tumour", box=None)
+    table.add_column("ml", justify="right")
+    for segment in SEGMENTS:
+        table.add_row(segment.name, f"{volumes[segment.label.name.lower()]:.1f}")
+    table.add_row(f"{Region.WT.label.capitalize()}", f"{volumes[Region.WT]:.1f}", style="bold")
+    return table
+
+
+def _latency(manifest: Manifest) -> Table:
+    latency = manifest.latency
+    table = Table("\nstage", box=None)
+    table.add_column("\nms", justify="right")
+    for name, milliseconds in latency.stages_ms.items():
+        table.add_row(name, f"{milliseconds:.0f}")
+    table.add_row("total", f"{latency.total_ms:.0f}", style="bold")
+    for name, timing in (("model only", latency.model_only), ("end to end", latency.end_to_end)):
+        if timing.p50_ms is not None:
+            table.add_row(f"{name}, p50 of {timing.iterations} warm", f"{timing.p50_ms:.0f}")
+            table.add_row(f"{name}, p95", f"{timing.p95_ms:.0f}")
+    return table
+
+
+def _runtime(manifest: Manifest) -> str:
+    runtime, protocol = manifest.runtime, manifest.input_protocol
+    passes = protocol.passes + ("" if protocol.windows == 1 else f", {protocol.windows} windows")
+    modalities = ", ".join(modality.label for modality in protocol.available)
+    return (
+        f"{'backend':<13} {runtime.backend} {runtime.version}, {manifest.precision.engine}, "
+        f"{runtime.device_name}\n"
+        f"{'model':<13} {manifest.model.name} {manifest.model.version}, {passes}\n"
+        f"{'modalities':<13} {modalities}"
+    )
+
+
+def _quality(manifest: Manifest) -> str:
+    quality = manifest.quality_retention
+    assert quality.reference is not None
+    assert isinstance(quality.agreement_dice, PerRegion)
+    assert isinstance(quality.delta_hd95_mm, PerRegion)
+    shown = ", ".join(
+        f"{region} Dice {getattr(quality.agreement_dice, region):.4f} "
+        f"HD95 {getattr(quality.delta_hd95_mm, region):.2f} mm"
+        for region in Region
+    )
+    reference = quality.reference
+    return f"{'verified':<13} against {reference.backend} {reference.precision}: {shown}"

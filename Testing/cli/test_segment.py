@@ -1,0 +1,164 @@
+"""``segment``: from files to files, in every way the options allow."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from BrainSegAccelLib.backends.registry import backends
+from BrainSegAccelLib.files.read import read_volume
+from BrainSegAccelLib.files.read_labels import read_labels
+from BrainSegAccelLib.manifest.hardware import installed_versions
+from BrainSegAccelLib.manifest.schema import validate
+from BrainSegAccelLib.modality import Modality
+
+
+def load(path: Path) -> dict:
+    document = json.loads(path.read_text())
+    validate(document)
+    return document
+
+
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".nii.gz", ".nrrd"])
+def test_case_folder_to_every_format(run, case_dir, tmp_path, capsys, suffix) -> None:
+    output = tmp_path / f"out{suffix}"
+    assert run("segment", case_dir, "--output", output, "--backend", "onnxruntime") == 0
+    grid = read_volume(case_dir / "t1c.nii.gz").grid
+    assert read_labels(output).grid.same_as(grid)
+    document = load(tmp_path / "out.manifest.json")
+    assert document["outputs"][0]["format"] == suffix
+    assert document["runtime"]["selection"]["requested_backend"] == "onnxruntime"
+    assert [record["modality"] for record in document["inputs"]] == ["t1", "t1c", "t2", "flair"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(
+        [f"out{suffix}", "out.manifest.json"]
+    )
+    stdout, stderr = capsys.readouterr()
+    for expected in ("Whole tumour", "network", "onnxruntime", str(output), "out.manifest.json"):
+        assert expected in stdout
+    assert "network ..." in stderr
+
+
+def test_every_stage_is_named_and_none_starts_before_the_process(run, case_dir, tmp_path) -> None:
+    assert run("segment", case_dir, "--output", tmp_path / "o.nrrd", "--backend", "openvino") == 0
+    stages = load(tmp_path / "o.manifest.json")["latency"]["stages_ms"]
+    expected = ["check", "read", "engine", "preprocess", "network", "postprocess", "write"]
+    assert list(stages) == expected
+
+
+@pytest.mark.parametrize(
+    "present", [c for n in range(1, 5) for c in combinations(Modality, n)], ids="-".join
+)
+def test_every_subset_by_option(run, case_dir, tmp_path, present) -> None:
+    options = [x for m in present for x in (f"--{m}", case_dir / f"{m}.nii.gz")]
+    output = tmp_path / "out.nii.gz"
+    assert run("segment", *options, "--output", output, "--backend", "onnxruntime") == 0
+    document = load(tmp_path / "out.manifest.json")
+    assert document["input_protocol"]["available"] == list(present)
+    assert document["runtime"]["engine"]["cache_hit"] in (None, True, False)
+
+
+def test_an_option_goes_before_the_folder(run, case_dir, tmp_path) -> None:
+    """Two files could be T2; naming one settles it."""
+    other = (case_dir / "t2.nii.gz").rename(case_dir / "a_t2.nii.gz")
+    (case_dir / "b_t2.nii.gz").write_bytes(other.read_bytes())
+    output = tmp_path / "out.nii.gz"
+    assert run("segment", case_dir, "--output", output) == 2
+    chosen = ("segment", case_dir, "--t2", other, "--output", output)
+    assert run(*chosen, "--backend", "onnxruntime") == 0
+    assert len(load(tmp_path / "out.manifest.json")["inputs"]) == 4
+
+
+def test_manifest_where_asked(run, case_dir, tmp_path) -> None:
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, "--manifest", tmp_path / "b.json") == 0
+    load(tmp_path / "b.json")
+    assert not (tmp_path / "a.manifest.json").exists()
+
+
+def test_auto_tells_what_it_measured(run, case_dir, tmp_path) -> None:
+    assert run("segment", case_dir, "--output", tmp_path / "a.nrrd") == 0
+    selection = load(tmp_path / "a.manifest.json")["runtime"]["selection"]
+    assert selection["requested_backend"] == "auto"
+    assert {"openvino", "onnxruntime"} <= {c["backend"] for c in selection["candidates"]}
+
+
+def test_an_existing_output_is_replaced(run, case_dir, tmp_path) -> None:
+    output, manifest = tmp_path / "a.nrrd", tmp_path / "a.manifest.json"
+    output.write_text("old")
+    manifest.write_text("old")
+    assert run("segment", case_dir, "--output", output, "--backend", "openvino") == 0
+    assert sitk.ReadImage(str(output)).GetSize() == read_size(case_dir / "t1c.nii.gz")
+    load(manifest)
+
+
+def read_size(path: Path) -> tuple[int, ...]:
+    return sitk.ReadImage(str(path)).GetSize()
+
+
+def test_benchmark_gives_percentiles(run, case_dir, tmp_path, capsys) -> None:
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, "--benchmark", 20) == 0
+    latency = load(tmp_path / "a.manifest.json")["latency"]
+    for timing in (latency["model_only"], latency["end_to_end"]):
+        assert timing["iterations"] == 20
+        assert 0 < timing["min_ms"] <= timing["p50_ms"] <= timing["p95_ms"] <= timing["max_ms"]
+    assert latency["model_only"]["p50_ms"] < latency["end_to_end"]["p50_ms"]
+    assert "p50 of 20 warm" in capsys.readouterr().out
+
+
+def test_without_benchmark_and_verify_the_manifest_says_so(run, case_dir, tmp_path) -> None:
+    assert run("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino") == 0
+    document = load(tmp_path / "a.manifest.json")
+    assert "--benchmark" in document["latency"]["end_to_end"]["reason"]
+    assert "--verify" in document["quality_retention"]["reason"]
+
+
+def test_verify_compares_with_an_fp32_reference(run, case_dir, tmp_path, capsys) -> None:
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, "--verify") == 0
+    quality = load(tmp_path / "a.manifest.json")["quality_retention"]
+    expected = "eager" if installed_versions(["torch"]) else "onnxruntime"
+    assert quality["reference"]["backend"] == expected
+    assert quality["reference"]["precision"] == "fp32"
+    assert all(0 <= dice <= 1 for dice in quality["agreement_dice"].values())
+    assert f"against {expected} fp32" in capsys.readouterr().out
+
+
+def test_the_result_does_not_depend_on_the_format_of_the_input(run, case_dir, tmp_path) -> None:
+    other = tmp_path / "nrrd"
+    other.mkdir()
+    for path in case_dir.iterdir():
+        target = other / path.name.replace(".nii.gz", ".nrrd")
+        sitk.WriteImage(sitk.ReadImage(str(path)), str(target))
+    for folder, name in ((case_dir, "a.nrrd"), (other, "b.nrrd")):
+        output = tmp_path / name
+        assert run("segment", folder, "--output", output, "--backend", "openvino") == 0
+    one, two = read_labels(tmp_path / "a.nrrd"), read_labels(tmp_path / "b.nrrd")
+    np.testing.assert_array_equal(one.labels, two.labels)
+
+
+def test_inputs_are_left_as_they_are(run, case_dir, tmp_path) -> None:
+    before = {path: path.read_bytes() for path in case_dir.iterdir()}
+    assert run("segment", case_dir, "--output", case_dir / "out.nii.gz") == 0
+    assert {path: path.read_bytes() for path in before} == before
+    # The results of this run are no inputs of the next.
+    assert run("segment", case_dir, "--output", case_dir / "out.nii.gz") == 0
+
+
+def test_every_backend_can_be_asked_for(run, case_dir, tmp_path) -> None:
+    from BrainSegAccelLib.backends.protocol import Device, Precision
+
+    for name, backend in backends().items():
+        for precision in Precision:
+            output = tmp_path / f"{name}-{precision}.nii.gz"
+            code = run(
+                *("segment", case_dir, "--output", output, "--device", "cpu"),
+                *("--backend", name, "--precision", precision),
+            )
+            available = backend.availability(Device.CPU, precision).ok
+            assert code == (0 if available else 2)
+            assert output.exists() == available
