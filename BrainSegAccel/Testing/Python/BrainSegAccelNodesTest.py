@@ -1,0 +1,63 @@
+"""Volume nodes in and a segmentation node out, in whatever MRML this Python holds.
+
+Runs inside Slicer by ctest and, with the same code, on slicer-core. Needs no package that Slicer
+does not ship.
+"""
+
+import unittest
+
+import numpy as np
+import slicer
+import vtk
+from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.mrml.segmentation import replace_content
+from BrainSegAccelLib.mrml.volumes import study_from_nodes
+from BrainSegAccelLib.regions import SEGMENTS
+from BrainSegAccelLib.segmentation import Segmentation
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+
+class BrainSegAccelNodesTest(unittest.TestCase):
+    def setUp(self):
+        self.scene = slicer.vtkMRMLScene()
+        self.voxels = np.random.default_rng(0).normal(size=(24, 28, 32)).astype(np.float32)
+        image = vtk.vtkImageData()
+        image.SetDimensions(self.voxels.shape[::-1])
+        image.GetPointData().SetScalars(numpy_to_vtk(self.voxels.ravel(), deep=True))
+        self.volume = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "T1c")
+        self.volume.SetAndObserveImageData(image)
+        self.volume.SetSpacing(1.0, 1.5, 2.0)
+        self.volume.SetOrigin(10.0, -20.0, 30.0)
+        matrix = vtk.vtkTransform()
+        matrix.RotateWXYZ(30.0, 1.0, 2.0, 3.0)
+        transform = self.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        transform.SetMatrixTransformToParent(matrix.GetMatrix())
+        self.volume.SetAndObserveTransformNodeID(transform.GetID())
+
+    def test_reads_voxels_and_place(self):
+        study = study_from_nodes({Modality.T1C: self.volume})
+        np.testing.assert_array_equal(study[Modality.T1C].array, self.voxels)
+        world = [0.0, 0.0, 0.0]
+        self.volume.TransformPointToWorld((10.0, -20.0, 30.0), world)
+        np.testing.assert_allclose(study.reference_grid.origin, np.array(world) * (-1, -1, 1))
+
+    def test_writes_segments_that_overlay_the_reference(self):
+        grid = study_from_nodes({Modality.T1C: self.volume}).reference_grid
+        labels = np.zeros(grid.shape, np.uint8)
+        labels[4:9, 5:10, 6:11], labels[10:15, 5:10, 6:11] = 2, 3
+        node = self.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        replace_content(node, Segmentation(labels, grid), self.volume)
+        content = node.GetSegmentation()
+        assert content.GetNumberOfSegments() == 3
+        assert node.GetParentTransformNode() is self.volume.GetParentTransformNode()
+        for index, expected in enumerate(SEGMENTS):
+            segment = content.GetNthSegment(index)
+            assert segment.GetName() == expected.name
+            labelmap = segment.GetRepresentation("Binary labelmap")
+            values = vtk_to_numpy(labelmap.GetPointData().GetScalars())
+            np.testing.assert_array_equal(values, labels.ravel())
+            np.testing.assert_allclose(labelmap.GetOrigin(), (10.0, -20.0, 30.0))
+
+
+if __name__ == "__main__":
+    unittest.main()
