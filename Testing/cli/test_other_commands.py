@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib import __version__
-from BrainSegAccelLib.backends.protocol import Device, Precision
+from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.cli.extras import needs
 from BrainSegAccelLib.cli.folder import ready_folder
+from BrainSegAccelLib.cli.info import Option, table
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.phantom import BRIGHTEST
 from BrainSegAccelLib.errors import InputError, UnavailableError
@@ -24,6 +25,7 @@ from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.network.package import load_package
 from BrainSegAccelLib.resources import resource
+from rich.console import Console
 
 
 @pytest.fixture
@@ -81,6 +83,13 @@ def test_info_as_table(run, capsys) -> None:
     for name in backends():
         assert name in printed
     assert "yes" in printed
+
+
+def test_info_shows_a_remedy_as_it_is_to_be_typed(capsys) -> None:
+    answer = Availability.no("no torch", "pip install 'brainsegaccel[torch]'")
+    option = Option("eager", None, Device.CPU, Precision.FP32, answer)
+    Console(width=200).print(table([option]))
+    assert "pip install 'brainsegaccel[torch]'" in capsys.readouterr().out
 
 
 def test_version(run, capsys) -> None:

@@ -74,7 +74,7 @@ def info(
     ):
         if value:
             console.print(f"{name:<14} {value}", soft_wrap=True, markup=False)
-    console.print(_table(options))
+    console.print(table(options))
 
 
 def _options() -> list[Option]:
@@ -89,8 +89,9 @@ def _options() -> list[Option]:
     ]
 
 
-def _table(options: list[Option]) -> Table:
+def table(options: list[Option]) -> Table:
     """Return one row for each backend, device and answer; precisions with one answer share it."""
+    from rich.markup import escape
     from rich.table import Table
 
     rows: dict[tuple[str, str, Availability], list[str]] = {}
@@ -100,6 +101,6 @@ def _table(options: list[Option]) -> Table:
         rows.setdefault(key, []).append(str(option.precision))
     table = Table("backend", "device", "precision", "available")
     for (name, device, answer), precisions in rows.items():
-        said = "yes" if answer.ok else f"no: {answer.reason}; {answer.remedy}"
+        said = "yes" if answer.ok else escape(f"no: {answer.reason}; {answer.remedy}")
         table.add_row(name, device, ", ".join(precisions), said, style="" if answer.ok else "dim")
     return table

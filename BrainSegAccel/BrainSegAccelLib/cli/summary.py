@@ -16,7 +16,7 @@ def print_summary(done: Done, job: Job) -> None:
     console.print(_volumes(done))
     console.print(_latency(done.manifest))
     console.print()
-    console.print(_runtime(done.manifest), soft_wrap=True)
+    console.print(_runtime(done.manifest), soft_wrap=True, markup=False)
     if done.manifest.quality_retention.reference:
         console.print(_quality(done.manifest), soft_wrap=True)
     for name, path in (("segmentation", job.output), ("manifest", job.manifest)):
