@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +21,8 @@ from .host import cpu_name, usable_cores
 from .protocol import Backend, Device, Engine, Precision
 
 TIMED_RUNS = 3
+HOPELESS = 1.5
+"""A candidate whose first timed run takes this many times the fastest median is run no more."""
 BUDGET_SECONDS = 60.0
 """No further candidate is started after this; the ones measured so far decide."""
 
@@ -28,7 +31,7 @@ BUDGET_SECONDS = 60.0
 class Candidate:
     """One measured backend.
 
-    :param milliseconds: median of `TIMED_RUNS` runs after one warm-up; None if it failed.
+    :param milliseconds: median of up to `TIMED_RUNS` runs after one warm-up; None if it failed.
     :param failure: why it has no time.
     """
 
@@ -89,7 +92,8 @@ def choose(
         if measured and time.perf_counter() - started > BUDGET_SECONDS:
             break
         announce(f"measuring {backend.name} on {device}")
-        measured.append(_measure(backend, device, precision, model, cache))
+        fastest = min((c.milliseconds for c in measured if c.milliseconds), default=math.inf)
+        measured.append(_measure(backend, device, precision, model, cache, fastest))
     found = tuple(measured)
     chosen = _fastest(found)
     try:
@@ -102,29 +106,34 @@ def choose(
 
 
 def _measure(
-    backend: Backend, device: Device, precision: Precision, model: ModelPackage, cache: EngineCache
+    backend: Backend,
+    device: Device,
+    precision: Precision,
+    model: ModelPackage,
+    cache: EngineCache,
+    fastest: float,
 ) -> Candidate:
     version = backend.version() or ""
     try:
         engine = backend.build(model, model.card.shape, precision, device, cache)
-        milliseconds = 1000.0 * _median_seconds(engine)
+        milliseconds = _median_milliseconds(engine, HOPELESS * fastest)
     except Exception as error:  # A runtime that breaks is a candidate that lost, not a failed run.
         reason = " ".join(str(error).split())[:200]
         return Candidate(backend.name, version, device, precision, None, reason)
     return Candidate(backend.name, version, device, precision, milliseconds)
 
 
-def _median_seconds(engine: Engine) -> float:
+def _median_milliseconds(engine: Engine, hopeless: float) -> float:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, 4, *engine.info.shape), dtype=np.float32)
     availability = np.ones((1, 4), dtype=np.float32)
     engine(x, availability)
-    seconds = []
-    for _ in range(TIMED_RUNS):
+    milliseconds: list[float] = []
+    while len(milliseconds) < TIMED_RUNS and not (milliseconds and milliseconds[0] > hopeless):
         started = time.perf_counter()
         engine(x, availability)
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds))
+        milliseconds.append(1000.0 * (time.perf_counter() - started))
+    return float(np.median(milliseconds))
 
 
 def _fastest(candidates: tuple[Candidate, ...]) -> Candidate:

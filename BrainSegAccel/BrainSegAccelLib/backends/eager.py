@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +104,11 @@ def _arithmetic_layers(network: Any) -> int:
 
 
 def _cuda() -> bool:
+    """Whether PyTorch sees a GPU; not even imported, for a second, where there is no driver."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
     import torch
 
     return torch.cuda.is_available()

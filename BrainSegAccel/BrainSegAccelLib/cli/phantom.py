@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from ..training.cases import SyntheticCase
 
-BRIGHTEST = 1000
-"""Value of the brightest voxel: integers of this size compress well and keep the noise."""
+BRIGHTEST = 255
+"""Value of the brightest voxel: small integers compress well and still keep the noise."""
 
 
 def phantom(
