@@ -257,14 +257,17 @@ class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
         return run.node
 
     def summary(self) -> str:
-        """Return the last run in one line: volumes, time, and what it ran on."""
+        """Return the last run in a line: volumes, time, what it ran on, and what to beware of."""
+        from BrainSegAccelLib.inference.cautions import cautions
+
         manifest = json.loads(self.manifestJson)
         volumes = manifest["outputs"][0]["volumes_ml"]
-        return _("Whole tumour {wt:.1f} ml, in {seconds:.1f} s with {backend}.").format(
+        line = _("Whole tumour {wt:.1f} ml, in {seconds:.1f} s with {backend}.").format(
             wt=volumes["WT"],
             seconds=manifest["latency"]["total_ms"] / 1000,
             backend=manifest["runtime"]["backend"],
         )
+        return " ".join([line, *cautions(manifest["input_protocol"]["available"])])
 
 
 class BrainSegAccelTest(ScriptedLoadableModuleTest):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from ..inference.cautions import cautions
 from ..manifest.model import Manifest, PerRegion
 from ..regions import SEGMENTS, Region
 from .job import Done, Job
@@ -19,6 +20,8 @@ def print_summary(done: Done, job: Job) -> None:
     console.print(_runtime(done.manifest), soft_wrap=True, markup=False)
     if done.manifest.quality_retention.reference:
         console.print(_quality(done.manifest), soft_wrap=True)
+    for caution in cautions(done.study):
+        console.print(f"{'note':<13} {caution}", soft_wrap=True, markup=False)
     for name, path in (("segmentation", job.output), ("manifest", job.manifest)):
         console.print(f"{name:<13} {path}", soft_wrap=True, markup=False)
 

@@ -1,0 +1,17 @@
+"""What a reader of a result must know about the modalities it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ..modality import Modality
+
+
+def cautions(available: Collection[Modality]) -> tuple[str, ...]:
+    """Return one sentence for every limit that missing modalities set; empty if there is none."""
+    if Modality.T1C in available:
+        return ()
+    return (
+        "Without T1c, enhancing tumour cannot be told from the rest: "
+        "that it is missing here is no finding.",
+    )
