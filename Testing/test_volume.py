@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.preprocessing.resampling import to_image
 from BrainSegAccelLib.volume import Grid, Volume
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +74,16 @@ def test_affine_is_copied_and_read_only() -> None:
     assert grid.origin[0] == 0
     with pytest.raises(ValueError, match="read-only"):
         grid.affine[0, 3] = 7
+
+
+def test_noise_in_an_affine_does_not_reach_itk() -> None:
+    """With a subnormal entry, ITK's inverse of this direction matrix is wrong by whole voxels."""
+    affine = np.diag([-1.0, -1.0, -1.0, 1.0])
+    affine[0, 1], affine[1, 0] = 5e-324, -5e-324
+    image = to_image(np.zeros((4, 5, 6), np.float32), Grid((4, 5, 6), affine))
+    for index in ((0, 0, 0), (5, 4, 3)):
+        point = image.TransformIndexToPhysicalPoint(index)
+        assert image.TransformPhysicalPointToContinuousIndex(point) == pytest.approx(index)
 
 
 @pytest.mark.parametrize("affine", [np.eye(3), np.zeros((4, 3)), np.zeros(16)])

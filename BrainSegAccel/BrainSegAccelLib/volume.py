@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+_NOISE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,8 @@ class Grid:
         affine = np.array(self.affine, dtype=np.float64)
         if affine.shape != (4, 4):
             raise ValueError(f"affine must be 4x4, got {affine.shape}")
+        # No millimetre is that small; it is noise of a rotation, on which ITK's solver goes wrong.
+        affine[np.abs(affine) < _NOISE] = 0.0
         affine.setflags(write=False)
         object.__setattr__(self, "affine", affine)
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
