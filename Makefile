@@ -16,7 +16,7 @@ TORCH ?= torch==2.13.0
 
 # The first of these that starts, is 3.11 or 3.12 and can create environments: a name on the path
 # proves nothing, e.g. a pyenv shim of a version that is not active.
-PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do \
+PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 	$$python -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
 	2>/dev/null && { echo $$python; break; }; done)
 
