@@ -96,7 +96,8 @@ def run(case: Path, folder: Path) -> CaseResult:
             baseline_wt = dice(mask, region_mask(truth.labels, Region.WT))
     volumes = {str(region): found.volume_ml(*region.labels) for region in Region}
     seconds = manifest["latency"]["total_ms"] / 1000.0
-    return CaseResult(case.name, seconds, volumes, scores, baseline_wt)
+    name = f"{case.parent.name}/{case.name}"
+    return CaseResult(name, seconds, volumes, scores, baseline_wt)
 
 
 def cases_below(root: Path) -> list[Path]:
@@ -126,20 +127,24 @@ def main() -> None:
     parser.add_argument("roots", type=Path, nargs="+")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
-    results: list[CaseResult] = []
+    by_root: dict[Path, list[CaseResult]] = {root: [] for root in options.roots}
     with tempfile.TemporaryDirectory() as folder:
-        for root in options.roots:
+        for root, results in by_root.items():
             for case in cases_below(root):
                 results.append(run(case, Path(folder)))
                 print(f"{case.name} done", file=sys.stderr)
     print("| case | ET | TC | WT | WT, no network | predicted ET / TC / WT ml |")
     print("|---|---|---|---|---|---|")
-    for result in results:
-        volumes = " / ".join(f"{value:.1f}" for value in result.predicted_ml.values())
-        scores = " | ".join(_shown(value) for value in result.dice.values())
-        print(f"| {result.case} | {scores} | {_shown(result.baseline_wt)} | {volumes} |")
-    means = " | ".join(_mean([result.dice[region] for result in results]) for region in Region)
-    print(f"| **mean** | {means} | {_mean([r.baseline_wt for r in results])} | |")
+    for root, results in by_root.items():
+        for result in results:
+            volumes = " / ".join(f"{value:.1f}" for value in result.predicted_ml.values())
+            scores = " | ".join(_shown(value) for value in result.dice.values())
+            print(f"| {result.case} | {scores} | {_shown(result.baseline_wt)} | {volumes} |")
+        if len(results) > 1:
+            means = " | ".join(_mean([r.dice[region] for r in results]) for region in Region)
+            baseline_mean = _mean([r.baseline_wt for r in results])
+            print(f"| **mean of {root.name}** | {means} | {baseline_mean} | |")
+    results = [result for each in by_root.values() for result in each]
     if options.json:
         options.json.write_text(json.dumps([asdict(result) for result in results], indent=2))
 
