@@ -5,11 +5,18 @@ from BrainSegAccelLib.inference.cautions import cautions
 from BrainSegAccelLib.modality import Modality
 
 
-def test_without_t1c_nobody_is_left_to_believe_that_nothing_enhances() -> None:
-    (caution,) = cautions([Modality.T1, Modality.T2, Modality.FLAIR])
-    assert "enhancing tumour" in caution
-
-
-@pytest.mark.parametrize("available", [[Modality.T1C], list(Modality)])
-def test_with_t1c_there_is_nothing_to_say(available: list[Modality]) -> None:
-    assert cautions(available) == ()
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ({Modality.T1C}, ["enhancing tumour"]),
+        ({Modality.T2, Modality.FLAIR}, ["oedema"]),
+        ({Modality.T1C, Modality.T2, Modality.FLAIR}, ["enhancing tumour", "oedema"]),
+        (set(), []),
+        ({Modality.T1, Modality.T2}, []),
+    ],
+)
+def test_a_caution_for_every_limit_and_no_other(missing: set[Modality], words: list[str]) -> None:
+    found = cautions([modality for modality in Modality if modality not in missing])
+    assert len(found) == len(words)
+    for word, caution in zip(words, found, strict=True):
+        assert word in caution

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnavailableError
 from .cache import EngineCache
 from .host import cpu_name, installed_version, usable_cores
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
@@ -56,11 +55,7 @@ class OnnxRuntimeBackend:
         import onnxruntime
 
         started = time.perf_counter()
-        if shape != model.card.shape:
-            raise UnavailableError(
-                f"the export of {model.card.name} has shape {model.card.shape}, not {shape}",
-                remedy="run brainsegaccel export for that shape",
-            )
+        model.require_export_of(shape)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = usable_cores()
         options.log_severity_level = 3

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnavailableError
 from .cache import EngineCache, EngineKey
 from .host import cpu_name, installed_version
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
@@ -63,11 +62,7 @@ class OpenVinoBackend:
         :raises UnavailableError: the export has another static shape.
         """
         started = time.perf_counter()
-        if shape != model.card.shape:
-            raise UnavailableError(
-                f"the export of {model.card.name} has shape {model.card.shape}, not {shape}",
-                remedy="run brainsegaccel export for that shape",
-            )
+        model.require_export_of(shape)
         core = self._core()
         settings = {
             "INFERENCE_PRECISION_HINT": _TYPES[precision],

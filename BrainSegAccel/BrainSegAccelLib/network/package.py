@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, UnavailableError
 from ..resources import resource
 from .card import FileRecord, ModelCard, read_card
 
@@ -46,6 +46,17 @@ class ModelPackage:
                 remedy="run brainsegaccel export",
             )
         return self._checked(record)
+
+    def require_export_of(self, shape: tuple[int, int, int]) -> None:
+        """Check that the export is of a static shape (D, H, W).
+
+        :raises UnavailableError: it is of another one.
+        """
+        if shape != self.card.shape:
+            raise UnavailableError(
+                f"the export of {self.card.name} has shape {self.card.shape}, not {shape}",
+                remedy="run brainsegaccel export for that shape",
+            )
 
     def _checked(self, record: FileRecord) -> bytes:
         try:
