@@ -104,14 +104,19 @@ def test_stopped_in_the_middle_leaves_no_partial_file(
         [*command, "--backend", "onnxruntime", "--benchmark", "1000000"],
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts background jobs with SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("benchmark"):
-            break
-    assert any(path.name.startswith(".") for path in output.iterdir())
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("benchmark"):
+                break
+        assert any(path.name.startswith(".") for path in output.iterdir())
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert stderr.splitlines()[-1] == "brainsegaccel: interrupted"
     assert [path.name for path in output.iterdir()] == ["x.nii.gz"]
