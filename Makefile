@@ -71,4 +71,4 @@ clean:
 	find BrainSegAccel Testing -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) BrainSegAccel/*.egg-info
+	rm -rf $(VENV)
