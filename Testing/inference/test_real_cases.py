@@ -1,0 +1,42 @@
+"""The shipped weights on real labelled cases, where somebody has some."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.benchmark.evaluate import evaluate
+from BrainSegAccelLib.files.discover import discover
+from BrainSegAccelLib.files.read import read_study
+from BrainSegAccelLib.files.read_labels import read_labels
+from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.regions import Region
+
+VARIABLE = "BRAINSEGACCEL_REAL_CASES"
+LEAST_MEAN_WT_DICE = 0.75
+
+
+@pytest.fixture(scope="module")
+def labelled() -> list[Path]:
+    """Folders of cases with modalities and ``seg.nii.gz``, below the folder's ``labelled``."""
+    root = os.environ.get(VARIABLE)
+    if not root:
+        pytest.skip(f"{VARIABLE} names no folder of real cases")
+    cases = sorted(path.parent for path in Path(root, "labelled").glob("*/seg.nii.gz"))
+    assert cases, f"no labelled/*/seg.nii.gz below {root}"
+    return cases
+
+
+def test_the_whole_tumour_is_found(labelled: list[Path], engine_cache: EngineCache) -> None:
+    pipeline = Pipeline("openvino", cache=engine_cache)
+    found = []
+    for case in labelled:
+        study, truth = read_study(discover(case)), read_labels(case / "seg.nii.gz")
+        result = pipeline.run(study)
+        assert result.segmentation.grid.same_as(study.reference_grid)
+        assert result.windows == 1
+        found.append(evaluate(result.segmentation, truth).regions[Region.WT].dice)
+    assert np.mean(found) >= LEAST_MEAN_WT_DICE
