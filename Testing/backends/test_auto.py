@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,3 +101,14 @@ def test_nothing_that_runs_is_an_error_with_all_reasons(
     runnable = candidates_here(_named(Timed("b", 0, breaks=True)), (Device.CPU,), Precision.FP32)
     with pytest.raises(RunError, match="b: driver crashed"):
         choose(runnable, Precision.FP32, tiny_package, engine_cache, lambda _: None)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder nobody can write to")
+def test_a_choice_that_cannot_be_remembered_is_used_all_the_same(
+    tiny_package: ModelPackage, tmp_path: Path
+) -> None:
+    (tmp_path / "choices").symlink_to("/proc/self")
+    runnable = candidates_here(_named(Timed("only", 0)), (Device.CPU,), Precision.FP32)
+    cache = EngineCache(tmp_path)
+    choice = choose(runnable, Precision.FP32, tiny_package, cache, lambda _: None)
+    assert choice.chosen.backend == "only"

@@ -82,3 +82,17 @@ def test_a_folder_that_cannot_be_made_is_a_warning(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="not cached"):
         assert not cache.write(KEY, b"engine")
     assert cache.read(KEY) is None
+
+
+def test_an_entry_that_cannot_be_replaced_is_a_warning(engine_cache: EngineCache) -> None:
+    engine_cache.path(KEY).mkdir(parents=True)
+    with pytest.warns(UserWarning, match="not cached"):
+        assert not engine_cache.write(KEY, b"engine")
+    assert engine_cache.read(KEY) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder nobody can write to")
+def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "engines").symlink_to("/proc/self")
+    with pytest.warns(UserWarning, match="not cached"):
+        assert not EngineCache(tmp_path).write(KEY, b"engine")

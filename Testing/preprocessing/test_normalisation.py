@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from BrainSegAccelLib.preprocessing.normalisation import normalise
 from BrainSegAccelLib.training import normalisation as in_training
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -20,9 +20,7 @@ MASK[1:, 1:, :] = True
 def test_scale_and_offset_of_the_scanner_do_not_matter(
     array: np.ndarray, scale: float, offset: float
 ) -> None:
-    spread = float(array[MASK].std())
-    if spread < 1.0:
-        return
+    assume(array[MASK].std() >= 1.0)
     changed = (array * np.float32(scale) + np.float32(offset)).astype(np.float32)
     np.testing.assert_allclose(normalise(array, MASK), normalise(changed, MASK), atol=0.02)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from ..errors import RunError
+from ..errors import BrainSegAccelError, RunError
 from ..files.atomic import atomic_write
 from ..network.package import ModelPackage
 from .cache import EngineCache
@@ -100,7 +100,7 @@ def choose(
         memory.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(memory) as beside:
             beside.write_text(json.dumps([asdict(c) for c in found], indent=2))
-    except OSError:
+    except (OSError, BrainSegAccelError):
         pass  # Not remembering costs a measurement next time, never a result.
     return Choice(chosen, found, remembered=False)
 

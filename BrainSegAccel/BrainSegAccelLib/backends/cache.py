@@ -12,6 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
+from ..errors import BrainSegAccelError
 from ..files.atomic import atomic_write
 
 MAGIC = b"BSAENG1\n"
@@ -91,10 +92,8 @@ class EngineCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(self.path(key)) as beside:
                 beside.write_bytes(MAGIC + hashlib.sha256(body).digest() + body)
-        except OSError as error:
-            warnings.warn(
-                f"engine not cached in {self.folder.name}: {error.strerror}", stacklevel=2
-            )
+        except (OSError, BrainSegAccelError) as error:
+            warnings.warn(f"engine not cached: {error}", stacklevel=2)
             return False
         return True
 
