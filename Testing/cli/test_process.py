@@ -91,6 +91,18 @@ def test_cold_run_counts_the_start_of_the_process(tiny_card, case_dir, tmp_path)
     assert "included" in latency["total_includes"]
 
 
+def test_a_damaged_engine_is_one_line_and_no_failure(tiny_card, case_dir, tmp_path) -> None:
+    command = tiny(tiny_card, tmp_path, "segment", case_dir, "--output", tmp_path / "out.nrrd")
+    command = [*command, "--backend", "openvino"]
+    assert run(command).returncode == 0
+    (entry,) = (tmp_path / "cache" / "engines").iterdir()
+    entry.write_bytes(entry.read_bytes()[:-1])
+    done = run(command)
+    assert done.returncode == 0, done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if "damaged" in line)
+    assert line == f"brainsegaccel: {entry.name}: damaged cache entry, building it again"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_the_middle_leaves_no_partial_file(
     tiny_card, case_dir, tmp_path, number

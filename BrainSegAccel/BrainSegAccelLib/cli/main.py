@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None, services: Services | None = Non
     :returns: exit code.
     """
     try:
-        with _terminable():
+        with _terminable(), _warnings_in_one_line():
             code = app(
                 arguments,
                 prog_name="brainsegaccel",
@@ -117,6 +118,19 @@ def _usage(error: Any) -> str:
     command = error.ctx.command_path if error.ctx else "brainsegaccel"
     message = " ".join(error.format_message().split()) or "no command given"
     return f"{message.rstrip('.')}; {command} --help shows what can be given"
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Show warnings of this library, such as a damaged cache entry, like its errors."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if category is UserWarning:
+            print(f"brainsegaccel: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager
