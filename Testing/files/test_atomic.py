@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from BrainSegAccelLib.errors import InputError, RunError
-from BrainSegAccelLib.files.atomic import atomic_write, check_place
+from BrainSegAccelLib.files.atomic import atomic_write, check_place, remove_left
 
 
 def test_old_file_stays_until_the_end(tmp_path: Path):
@@ -86,3 +88,25 @@ def test_what_renaming_would_destroy_is_refused(tmp_path: Path):
 def test_folder_that_cannot_be_written_is_refused():
     with pytest.raises(InputError, match=r"folder /proc cannot be written: .*; choose"):
         check_place(Path("/proc/x.nrrd"))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from BrainSegAccelLib.files.atomic import atomic_write
+with atomic_write(Path(sys.argv[1])) as beside:
+    beside.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "x.json"
+    target.parent.mkdir()
+    target.write_text("old")
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(target)])
+    process.wait()
+    assert len(list(target.parent.iterdir())) == 2
+    remove_left(tmp_path, process.pid)
+    assert list(target.parent.iterdir()) == [target]
+    assert target.read_text() == "old"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.files.discover import discover, modality_of
+from BrainSegAccelLib.files.discover import discover
+from BrainSegAccelLib.files.sequence_names import modality_of
 from BrainSegAccelLib.modality import Modality
 from hypothesis import given
 from hypothesis import strategies as st

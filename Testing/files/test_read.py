@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.files.hashing import sha256_of
+from BrainSegAccelLib.files.hashing import sha256_of, sha256_of_series
 from BrainSegAccelLib.files.read import read_study, read_volume
 from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.volume import Volume
@@ -72,7 +72,6 @@ def test_no_file_at_all() -> None:
         ("a.nrrd", b"hello", "not an NRRD image"),
         ("a.png", b"\x89PNG\r\n", r"not an image file that is read; give NIfTI.*NRRD.*DICOM"),
         ("a.txt", b"hello", "not an image file that is read"),
-        ("a", b"\0" * 128 + b"DICM", "a single DICOM file"),
     ],
 )
 def test_unusable_files(tmp_path: Path, name: str, content: bytes | None, what: str) -> None:
@@ -99,12 +98,12 @@ def test_link_in_a_circle(tmp_path: Path) -> None:
         read_study({Modality.T1: path})
 
 
-def test_digest_of_a_file_and_of_a_folder(tmp_path: Path) -> None:
+def test_digest_of_a_file_and_of_a_series(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"one")
     (tmp_path / "b").write_bytes(b"two")
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"one").hexdigest()
-    whole = sha256_of(tmp_path)
+    whole = sha256_of_series([tmp_path / "a", tmp_path / "b"])
     (tmp_path / "a").rename(tmp_path / "z")
-    assert sha256_of(tmp_path) == whole
+    assert sha256_of_series([tmp_path / "b", tmp_path / "z"]) == whole
     (tmp_path / "z").write_bytes(b"One")
-    assert sha256_of(tmp_path) != whole
+    assert sha256_of_series([tmp_path / "b", tmp_path / "z"]) != whole

@@ -76,7 +76,8 @@ def test_nifti_keeps_labels_and_geometry(tmp_path_factory, affine):
     sform, scode = image.get_sform(coded=True)
     assert (qcode, scode) == (1, 1)
     assert_allclose(sform, ras, rtol=1e-6, atol=1e-6)
-    assert_allclose(qform, ras, rtol=1e-6, atol=2e-5)
+    # The quaternion is float32, and loses half of its digits near half a turn.
+    assert_allclose(qform, ras, rtol=1e-6, atol=1e-3)
     assert image.get_data_dtype() == np.uint8
     assert_array_equal(np.asarray(image.dataobj).T, result.labels)
     assert image.header.get_xyzt_units()[0] == "mm"

@@ -25,7 +25,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     _check_replaceable(path)
     target = path.resolve()
-    temporary = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
+    temporary = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{target.name}")
     try:
         yield temporary
         os.replace(temporary, target)
@@ -36,6 +36,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
             remedy="free some space or choose another folder",
         ) from error
     finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_left(folder: Path, process: int) -> None:
+    """Remove what a process that was killed while it wrote has left in a folder and below.
+
+    :param process: its identifier.
+    """
+    for temporary in folder.rglob(f".{process}-*"):
         temporary.unlink(missing_ok=True)
 
 

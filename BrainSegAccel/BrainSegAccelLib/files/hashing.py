@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 hex digest of a file's bytes.
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 hex digest of a file's bytes."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
-    Of a folder (a DICOM series): of the sorted digests of its files, so that neither file names
-    nor their order count.
+
+def sha256_of_series(files: Iterable[Path]) -> str:
+    """Return the digest of the sorted digests of a DICOM series' files.
+
+    Neither file names nor their order count.
     """
-    if path.is_dir():
-        digests = sorted(sha256_of(file) for file in path.iterdir() if file.is_file())
-        return hashlib.sha256("".join(digests).encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digests = sorted(sha256_of(file) for file in files)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()

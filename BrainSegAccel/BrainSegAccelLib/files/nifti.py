@@ -19,13 +19,15 @@ from . import itk
 from .dimensions import volume_size
 from .gzipped import MAGIC, unpack
 
-_HEADER_BYTES = 348
+_HEADER_BYTES, _FIRST_VOXEL = 348, 352
 _DIM_OFFSET, _DATATYPE_OFFSET, _PIXDIM_OFFSET = 40, 70, 76
 _VOX_OFFSET_OFFSET, _QFORM_CODE_OFFSET, _MAGIC_OFFSET = 108, 252, 344
 _DATATYPES = {2, 4, 8, 16, 32, 64, 128, 256, 512, 768, 1024, 1280, 1792, 2304}
 _FLOATS = {16: "f4", 64: "f8"}
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_AGREE_MM = 1.0
+_AGREE_MM = 0.25
+"""How far apart sform and qform may place a corner: a quaternion in float32 rounds to about 0.1."""
+
 _EXPORT_AGAIN = "copy or export the file again"
 
 
@@ -33,8 +35,8 @@ def read_nifti(path: Path) -> Volume:
     """Read a three-dimensional NIfTI image; trailing axes of length one are dropped.
 
     :returns: float32 (k, j, i), scaled by slope and intercept, affine to LPS mm.
-    :raises InputError: not NIfTI, truncated, corrupt, not one 3-D scalar image, or an sform and a
-        qform that place the image at different positions.
+    :raises InputError: not NIfTI, truncated, corrupt, not one 3-D scalar image, without position,
+        or with an sform and a qform that place the image at different positions.
     """
     content = path.read_bytes()
     if content.startswith(MAGIC):
@@ -102,7 +104,7 @@ def _check_voxels(content: bytes, order: str, reader: sitk.ImageFileReader, path
     (offset,) = struct.unpack_from(order + "f", content, _VOX_OFFSET_OFFSET)
     voxels = int(np.prod([int(n) for n in reader.GetSize()], dtype=np.int64))
     end = offset + voxels * int(reader.GetMetaData("bitpix")) / 8
-    if not _HEADER_BYTES <= offset < end <= len(content):
+    if not _FIRST_VOXEL <= offset < end <= len(content):
         raise InputError(
             f"truncated NIfTI file: {len(content)} of {end:.0f} bytes are there",
             where=str(path),
@@ -144,6 +146,12 @@ def _check_forms(grid: Grid, reader: sitk.ImageFileReader, handed: float, path: 
         qform[:3, :3] = np.reshape(rotation, (3, 3)) * spacing
         qform[:3, 3] = [number(f"qoffset_{axis}") for axis in "xyz"]
         forms.append(qform)
+    if not forms:
+        raise InputError(
+            "the NIfTI header tells no position and orientation (sform and qform codes are 0)",
+            where=str(path),
+            remedy="convert the scanner's images again, or set the right sform",
+        )
     for form in forms:
         length = float(np.linalg.norm(form[:3, 0]))
         unit_mm = 1000.0 if length and grid.spacing[0] / length > 500.0 else 1.0

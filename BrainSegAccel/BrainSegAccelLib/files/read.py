@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,22 +10,23 @@ from ..errors import InputError
 from ..modality import Modality
 from ..study import Study
 from ..volume import Volume
-from .formats import FORMATS, NIFTI_SUFFIXES, NRRD_SUFFIXES, is_dicom
+from .formats import FORMATS, NIFTI_SUFFIXES, NRRD_SUFFIXES
+from .source import Source, identity_of, name_of, open_source
 
 
-def read_study(paths: Mapping[Modality, Path]) -> Study:
+def read_study(sources: Mapping[Modality, Source]) -> Study:
     """Read the volumes of one patient side by side and check them.
 
     :raises InputError: as `read_volume` and `Study` do; one file given for two modalities.
     """
-    _check_distinct(paths)
-    with ThreadPoolExecutor(max_workers=max(1, len(paths))) as pool:
-        volumes = pool.map(read_volume, paths.values())
-        return Study(dict(zip(paths, volumes, strict=True)))
+    _check_distinct(sources)
+    with ThreadPoolExecutor(max_workers=max(1, len(sources))) as pool:
+        volumes = pool.map(read_volume, sources.values())
+        return Study(dict(zip(sources, volumes, strict=True)))
 
 
-def read_volume(path: Path) -> Volume:
-    """Read a NIfTI or NRRD file, or a folder that holds one DICOM series.
+def read_volume(source: Source) -> Volume:
+    """Read a NIfTI or NRRD file, a stack of DICOM slices, or a folder or file that holds one.
 
     :returns: float32 (k, j, i), affine to LPS mm in float64, named by the file's name. Its values
         and its geometry are checked by `Study`.
@@ -34,24 +34,24 @@ def read_volume(path: Path) -> Volume:
         colour or vector voxels, none or several DICOM series.
     """
     try:
-        read = _reader_of(path)
-        return read(path)
+        opened = open_source(source) if isinstance(source, Path) else source
+        if isinstance(opened, Path):
+            return _reader_of(opened)(opened)
+        from ..dicom.read import read_stack
+
+        return read_stack(opened)
     except OSError as error:
         raise InputError(
             f"cannot be read ({error.strerror or error})",
-            where=str(path),
+            where=name_of(source),
             remedy="check the file and its permissions",
         ) from error
 
 
 def _reader_of(path: Path) -> Callable[[Path], Volume]:
-    """Return the reader for what lies at ``path``; SimpleITK loads only where it is needed."""
+    """Return the reader for the file at ``path``; SimpleITK loads only where it is needed."""
     if not path.exists():
         raise InputError("no such file or folder", where=str(path), remedy="check the path")
-    if path.is_dir():
-        from .dicom import read_dicom
-
-        return read_dicom
     name = path.name.lower()
     if path.stat().st_size == 0:
         raise InputError("empty file", where=str(path), remedy="copy or export it again")
@@ -63,20 +63,16 @@ def _reader_of(path: Path) -> Callable[[Path], Volume]:
         from .nrrd import read_nrrd
 
         return read_nrrd
-    if is_dicom(path):
-        raise InputError(
-            "a single DICOM file", where=str(path), remedy="give the folder of its series"
-        )
     raise InputError("not an image file that is read", where=str(path), remedy=f"give {FORMATS}")
 
 
-def _check_distinct(paths: Mapping[Modality, Path]) -> None:
-    seen: dict[str, Modality] = {}
-    for modality, path in paths.items():
-        other = seen.setdefault(os.path.realpath(path), modality)
+def _check_distinct(sources: Mapping[Modality, Source]) -> None:
+    seen: dict[object, Modality] = {}
+    for modality, source in sources.items():
+        other = seen.setdefault(identity_of(source), modality)
         if other is not modality:
             raise InputError(
                 f"given both as {other.label} and as {modality.label}",
-                where=str(path),
+                where=name_of(source),
                 remedy="give each modality its own file, or leave out the one that is missing",
             )

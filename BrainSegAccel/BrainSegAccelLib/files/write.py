@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,6 +16,10 @@ from ..volume import Grid
 from .atomic import atomic_write, check_place
 from .segmentation_nrrd import write_segmentation_nrrd
 
+if TYPE_CHECKING:
+    from ..dicom.segmentation import Origin
+
+DICOM_SUFFIX = ".dcm"
 _STRAIGHT_MM = 0.1
 
 
@@ -27,25 +32,44 @@ def check_output(path: Path) -> None:
     check_place(path)
 
 
-def write_segmentation(segmentation: Segmentation, path: Path) -> None:
+def write_segmentation(
+    segmentation: Segmentation, path: Path, origin: Origin | None = None
+) -> None:
     """Write a segmentation; an existing file is replaced only when the new one is complete.
 
     ``.seg.nrrd`` carries segment names, colours and terminology; ``.nii.gz`` and ``.nrrd`` are
-    plain uint8 label maps (1 necrotic core, 2 oedema, 3 enhancing tumour).
+    plain uint8 label maps (1 necrotic core, 2 oedema, 3 enhancing tumour); ``.dcm`` is a DICOM SEG.
 
-    :raises InputError: unknown suffix, or a sheared grid in ``.nii.gz``.
+    :param origin: the DICOM series that the labels lie on; only ``.dcm`` needs it.
+    :raises InputError: unknown suffix, a sheared grid in ``.nii.gz``, ``.dcm`` without a series.
     :raises RunError: the file could not be written, e.g. because the disk is full.
     """
-    write = _WRITERS[suffix_of(path)]
+    suffix = suffix_of(path)
+    if suffix == DICOM_SUFFIX and origin is None:
+        raise needs_series(path)
     with atomic_write(path) as temporary:
         try:
-            write(segmentation, temporary)
+            if origin is not None and suffix == DICOM_SUFFIX:
+                from ..dicom.segmentation import write_segmentation_dicom
+
+                write_segmentation_dicom(segmentation, temporary, origin)
+            else:
+                _WRITERS[suffix](segmentation, temporary)
         except RuntimeError as error:  # what SimpleITK raises; its text spans lines of source
             raise RunError(
                 "cannot write the segmentation",
                 where=str(path),
                 remedy="free some space or choose another folder",
             ) from error
+
+
+def needs_series(path: Path) -> InputError:
+    """Return the error of a DICOM SEG whose labels lie on no DICOM series."""
+    return InputError(
+        "DICOM SEG refers to a DICOM series, and the reference volume is none",
+        where=str(path),
+        remedy="write .seg.nrrd, .nii.gz or .nrrd",
+    )
 
 
 def _write_label_map(segmentation: Segmentation, path: Path) -> None:
@@ -82,11 +106,12 @@ def suffix_of(path: Path) -> str:
 
     :raises InputError: unknown suffix, or nothing before it.
     """
-    suffix = next((suffix for suffix in _WRITERS if path.name.endswith(suffix)), None)
+    suffixes = (*_WRITERS, DICOM_SUFFIX)
+    suffix = next((suffix for suffix in suffixes if path.name.endswith(suffix)), None)
     if suffix is None or path.name == suffix:
         raise InputError(
             "no segmentation format goes by this name",
             where=str(path),
-            remedy=f"let it end in {', '.join(_WRITERS)}",
+            remedy=f"let it end in {', '.join(suffixes)}",
         )
     return suffix
