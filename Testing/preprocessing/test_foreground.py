@@ -1,13 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from BrainSegAccelLib.preprocessing.foreground import (
-    bounding_box_mm,
-    find_foreground,
-    reference_foreground,
-)
-from BrainSegAccelLib.volume import Grid, Volume
+from BrainSegAccelLib.preprocessing.foreground import bounding_box_mm, find_foreground
+from BrainSegAccelLib.volume import Grid
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,24 +46,3 @@ def test_bounding_box_holds_every_voxel_and_touches_some(
     points = grid.to_patient(np.argwhere(mask)[:, ::-1].astype(float))
     np.testing.assert_allclose(low, points.min(axis=0), atol=1e-9)
     np.testing.assert_allclose(high, points.max(axis=0), atol=1e-9)
-
-
-@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, -1)])
-def test_the_model_grid_lies_on_the_lattice_of_an_axis_aligned_reference(
-    flips: tuple[int, int, int],
-) -> None:
-    affine = np.diag([*map(float, flips), 1.0])
-    affine[:3, 3] = (0.3, -7.7, 12.0)
-    volume = Volume(_ball(0.0), affine)
-    _, grid = reference_foreground(volume)
-    assert grid.shape == (19, 19, 19)
-    index = volume.grid.to_voxel(grid.origin)
-    np.testing.assert_allclose(index, np.rint(index), atol=1e-9)
-    np.testing.assert_allclose(grid.direction, np.eye(3))
-
-
-def test_thick_slices_get_a_1_mm_grid_of_the_same_extent() -> None:
-    volume = Volume(_ball(0.0), np.diag([1.0, 1.0, 5.0, 1.0]))
-    _, grid = reference_foreground(volume)
-    assert grid.spacing == (1.0, 1.0, 1.0)
-    assert grid.shape == (18 * 5 + 1, 19, 19)

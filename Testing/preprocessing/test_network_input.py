@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.preprocessing.network_input import prepare
+from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.study import Study
 from BrainSegAccelLib.volume import Volume
 
@@ -58,3 +59,47 @@ def test_other_grids_are_resampled_through_physical_space(four_modalities: Study
     centre = (slice(8, 24), slice(14, 34), slice(8, 24))
     one, other = seen.x[0, 3][centre], whole.x[0, 3][centre]
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.9
+
+
+def _cut(volume: Volume, slices: int, masked: bool) -> Volume:
+    """The volume without its lowest slices: not scanned, or filled with zeros."""
+    if masked:
+        array = volume.array.copy()
+        array[:slices] = 0.0
+        return Volume(array, volume.affine, "cut")
+    shift = np.eye(4)
+    shift[2, 3] = slices
+    return Volume(volume.array[slices:], volume.affine @ shift, "cut")
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_smaller_field_of_view_does_not_change_the_scale(
+    four_modalities: Study, masked: bool
+) -> None:
+    flair = four_modalities[Modality.FLAIR]
+    cut = Study({**four_modalities, Modality.FLAIR: _cut(flair, 8, masked)})
+    seen, whole = prepare(cut, (32, 48, 32)), prepare(four_modalities, (32, 48, 32))
+    both = (seen.x[0, 3] != 0) & (whole.x[0, 3] != 0)
+    # The scale is now that of the part that is shown; zeros would have moved it by far more.
+    np.testing.assert_allclose(seen.x[0, 3][both], whole.x[0, 3][both], atol=0.5)
+    shown = seen.x[0, 3][seen.x[0, 3] != 0]
+    assert abs(shown.mean()) < 0.02
+    assert shown.std() == pytest.approx(1.0, abs=0.02)
+    assert seen.record.coverage[Modality.FLAIR] == pytest.approx(0.8, abs=0.08)
+    assert seen.record.coverage[Modality.T1C] == pytest.approx(1.0)
+
+
+def test_a_modality_that_was_registered_is_moved_and_interpolated_once(
+    four_modalities: Study,
+) -> None:
+    flair = four_modalities[Modality.FLAIR]
+    away = np.eye(4)
+    away[:3, 3] = (3.0, -2.0, 1.0)
+    moved = Study({**four_modalities, Modality.FLAIR: flair.moved(away)})
+    back = Alignment(Decision.REGISTERED, np.linalg.inv(away), same_grid=False)
+    seen = prepare(moved, (32, 48, 32), {Modality.FLAIR: back})
+    expected = prepare(four_modalities, (32, 48, 32))
+    # A whole-voxel shift that is undone is a copy: not one value was interpolated.
+    np.testing.assert_array_equal(seen.x, expected.x)
+    assert not seen.record.resampled[Modality.FLAIR]
+    assert seen.record.alignment[Modality.FLAIR] is back

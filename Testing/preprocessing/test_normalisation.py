@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from BrainSegAccelLib.preprocessing.normalisation import normalise
 from BrainSegAccelLib.training import normalisation as in_training
@@ -43,8 +44,32 @@ def test_an_outlier_is_clipped() -> None:
     assert normalise(spiked, mask).max() < 4.0
 
 
+@pytest.mark.parametrize("scale", [1e-7, 1e7])
+def test_any_scale_of_the_scanner(scale: float) -> None:
+    array = np.random.default_rng(0).normal(3, 1, (20, 20, 20)).astype(np.float32)
+    mask = np.ones_like(array, dtype=bool)
+    scaled = (array * scale).astype(np.float32)
+    np.testing.assert_allclose(normalise(scaled, mask), normalise(array, mask), atol=1e-4)
+
+
+def test_where_the_image_ends_is_zero_and_does_not_count() -> None:
+    array = np.random.default_rng(0).normal(300, 40, (20, 20, 20)).astype(np.float32)
+    mask = np.ones_like(array, dtype=bool)
+    cut = array.copy()
+    cut[:8] = np.nan
+    mask_of_rest = mask.copy()
+    mask_of_rest[:8] = False
+    np.testing.assert_array_equal(normalise(cut, mask), normalise(array, mask_of_rest))
+
+
+def test_nothing_inside_gives_zeros() -> None:
+    assert not normalise(
+        np.ones((4, 4, 4), dtype=np.float32), np.zeros((4, 4, 4), dtype=bool)
+    ).any()
+
+
 def test_a_constant_inside_gives_zeros() -> None:
-    assert not normalise(np.full((4, 4, 4), 7.0, dtype=np.float32), MASK).any()
+    assert not normalise(np.full((4, 4, 4), 7.1, dtype=np.float32), MASK).any()
 
 
 def test_training_normalises_alike() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ..volume import Array, Grid, Volume
+from ..volume import Array, Grid
 
 EMPTY_SHARE = 0.2
 """An image in which at least this share of voxels is exactly zero has a masked background."""
@@ -26,6 +26,11 @@ class Foreground:
     method: str
 
 
+def is_masked(array: Array) -> bool:
+    """Whether zero stands for what is not shown, rather than for darkness."""
+    return int(np.count_nonzero(array)) <= (1.0 - EMPTY_SHARE) * array.size
+
+
 def find_foreground(array: Array) -> Foreground:
     """Find the head: non-zero voxels of a masked image, else those above Otsu's threshold.
 
@@ -34,9 +39,8 @@ def find_foreground(array: Array) -> Foreground:
 
     :param array: float32 (k, j, i), not constant.
     """
-    nonzero = array != 0
-    if np.count_nonzero(nonzero) <= (1.0 - EMPTY_SHARE) * array.size:
-        return Foreground(nonzero, "non-zero voxels")
+    if is_masked(array):
+        return Foreground(array != 0, "non-zero voxels")
     above = sitk.OtsuThreshold(sitk.GetImageFromArray(array), 0, 1, 128)
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(above), sortByObjectSize=True)
     return Foreground(sitk.GetArrayFromImage(parts) == 1, "largest part above Otsu's threshold")
@@ -55,20 +59,3 @@ def bounding_box_mm(mask: NDArray[np.bool_], grid: Grid) -> tuple[NDArray[np.flo
     ends = np.stack([np.concatenate([first, last]), np.tile(j, 2), np.tile(k, 2)], axis=1)
     points = grid.to_patient(ends.astype(np.float64))
     return points.min(axis=0), points.max(axis=0)
-
-
-def reference_foreground(volume: Volume) -> tuple[Foreground, Grid]:
-    """Find the head in the reference volume and the model grid that just holds it.
-
-    The model grid is isotropic, 1 mm, its axes along L, P and S. It lies on the lattice of the
-    reference where that is possible, so that 1 mm axis-aligned input is cropped, never blurred.
-    """
-    foreground = find_foreground(volume.array)
-    low, high = bounding_box_mm(foreground.mask, volume.grid)
-    anchor = volume.grid.origin
-    first = anchor + np.floor(low - anchor + 1e-3)
-    count = np.ceil(high - first - 1e-3).astype(int) + 1
-    affine = np.eye(4)
-    affine[:3, 3] = first
-    i, j, k = (int(n) for n in count)
-    return foreground, Grid((k, j, i), affine)

@@ -30,15 +30,16 @@ class Lattice:
     offset: tuple[int, int, int]
 
     def copy(
-        self, source: NDArray[ScalarT], target_shape: tuple[int, int, int]
+        self, source: NDArray[ScalarT], target_shape: tuple[int, int, int], outside: float = 0.0
     ) -> NDArray[ScalarT]:
-        """Return the source seen on the target grid; zero outside the source.
+        """Return the source seen on the target grid.
 
         :param source: (k, j, i) array on the source grid.
         :param target_shape: (k, j, i) shape of the target grid.
+        :param outside: value where the source has none.
         """
         turned = source.transpose(self.axes)
-        target = np.zeros(target_shape, dtype=source.dtype)
+        target = np.full(target_shape, outside, dtype=source.dtype)
         taken, placed = [], []
         for axis in range(3):
             n_source, n_target = turned.shape[axis], target_shape[axis]

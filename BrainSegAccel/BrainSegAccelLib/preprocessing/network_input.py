@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +11,15 @@ import numpy as np
 from ..modality import Modality
 from ..study import Study
 from ..volume import Array, Grid
-from .foreground import reference_foreground
+from .bias import correct_bias
+from .brain_extraction import whole_head
+from .brain_mask import BrainMask
+from .foreground import is_masked
+from .model_grid import model_grid
 from .normalisation import normalise
+from .options import PreprocessingOptions
 from .record import PreprocessingRecord
+from .registration.evidence import Alignment
 from .resampling import resample
 
 
@@ -32,40 +40,62 @@ class NetworkInput:
     record: PreprocessingRecord
 
 
-def prepare(study: Study, static_shape: tuple[int, int, int]) -> NetworkInput:
-    """Crop to the head, bring all modalities onto one 1 mm grid, pad and normalise.
+def prepare(
+    study: Study,
+    static_shape: tuple[int, int, int],
+    alignment: Mapping[Modality, Alignment] | None = None,
+    options: PreprocessingOptions | None = None,
+    brain: BrainMask | None = None,
+) -> NetworkInput:
+    """Bring all modalities onto one 1 mm grid around the brain, each interpolated once at most.
 
-    :param static_shape: (D, H, W) of the engine; a smaller head is centred and padded with
-        zeros to it, a larger one keeps its size along the axes where it is larger.
+    What a modality does not show, because its image ends or is masked there, is zero like air and
+    does not count in its normalisation.
+
+    :param static_shape: (D, H, W) of the engine, see `model_grid.model_grid`.
+    :param alignment: where modalities lie against the reference; default: as their headers say.
+    :param brain: what the network is to see, on the reference's grid; default: all but air.
     """
+    options = options or PreprocessingOptions()
+    alignment = alignment or {}
     reference = study[study.reference]
-    foreground, tight = reference_foreground(reference)
-    grid = _centred(tight, static_shape)
-    values: dict[Modality, Array] = {}
-    interpolated: dict[Modality, bool] = {}
-    for modality, volume in study.items():
-        values[modality], interpolated[modality] = resample(volume.array, volume.grid, grid)
-    mask, _ = resample(foreground.mask.astype(np.float32), reference.grid, grid)
+    brain = brain or whole_head(reference)
+    grid = model_grid(brain.mask, reference.grid, static_shape)
+    mask, _ = resample(brain.mask.astype(np.float32), reference.grid, grid)
     inside = mask >= 0.5
     x = np.zeros((1, len(Modality), *grid.shape), dtype=np.float32)
     availability = np.zeros((1, len(Modality)), dtype=np.float32)
-    for modality, array in values.items():
-        x[0, modality.channel] = normalise(array, inside)
+    interpolated: dict[Modality, bool] = {}
+    coverage: dict[Modality, float] = {}
+
+    def place(modality: Modality) -> None:
+        volume = study[modality]
+        if modality in alignment:
+            volume = volume.moved(alignment[modality].to_reference)
+        values, interpolated[modality] = resample(volume.array, volume.grid, grid, outside=np.nan)
+        if is_masked(volume.array):
+            values[values == 0.0] = np.nan
+        shown = inside & ~np.isnan(values)
+        coverage[modality] = float(np.count_nonzero(shown) / np.count_nonzero(inside))
+        if options.bias_correction:
+            values = correct_bias(values, shown)
+        x[0, modality.channel] = normalise(values, shown)
         availability[0, modality.channel] = 1.0
+
+    with ThreadPoolExecutor(len(study)) as pool:
+        list(pool.map(place, study))
     record = PreprocessingRecord(
         reference=study.reference,
-        resampled=interpolated,
-        foreground=foreground.method,
+        registration=options.registration,
+        alignment=alignment,
+        resampled={modality: interpolated[modality] for modality in study},
+        coverage={modality: coverage[modality] for modality in study},
+        bias_corrected=options.bias_correction,
+        brain_extraction=options.brain_extraction,
+        brain=brain.source,
+        background_share=brain.background_share,
+        foreground=brain.method,
         foreground_ml=float(np.count_nonzero(inside)) * grid.voxel_volume_mm3 / 1000.0,
         model_grid=grid,
     )
     return NetworkInput(x, availability, grid, record)
-
-
-def _centred(tight: Grid, static_shape: tuple[int, int, int]) -> Grid:
-    """Grow a grid evenly on both sides, in whole voxels, to at least the static shape."""
-    shape = tuple(max(n, s) for n, s in zip(tight.shape, static_shape, strict=True))
-    before = np.array([(s - n) // 2 for n, s in zip(tight.shape, shape, strict=True)])
-    affine = tight.affine.copy()
-    affine[:3, 3] = tight.to_patient(-before[::-1].astype(np.float64))
-    return Grid(shape, affine)  # type: ignore[arg-type]

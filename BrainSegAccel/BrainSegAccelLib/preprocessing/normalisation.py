@@ -14,17 +14,20 @@ def normalise(array: Array, mask: NDArray[np.bool_]) -> Array:
     """Clip to percentiles, then subtract the mean and divide by the standard deviation.
 
     All statistics are taken over the mask: ``lo, hi`` = 0.5th and 99.5th percentile,
-    ``v = clip(array, lo, hi)``, result ``(v - mean) / (std + 1e-6)``; zero outside the mask.
+    ``v = clip(array, lo, hi)``, result ``(v - mean) / std``; zero outside the mask, where the
+    array is NaN because the image does not reach there, and everywhere if ``lo`` is ``hi``.
 
-    :param array: float32 (k, j, i), any unit.
-    :param mask: bool, same shape, at least one voxel true.
+    :param array: float32 (k, j, i), any unit and scale.
+    :param mask: bool, same shape.
     :returns: float32 (k, j, i), unit-free.
     """
-    inside = array[mask]
-    low, high = np.percentile(inside, PERCENTILES).astype(np.float32)
-    np.clip(inside, low, high, out=inside)
-    mean = inside.mean(dtype=np.float64)
-    deviation = inside.std(dtype=np.float64) + 1e-6
     result = np.zeros_like(array)
-    result[mask] = (inside - np.float32(mean)) / np.float32(deviation)
+    shown = mask & ~np.isnan(array)
+    inside = array[shown].astype(np.float64)
+    if inside.size == 0:
+        return result
+    low, high = np.percentile(inside, PERCENTILES)
+    if low < high:
+        np.clip(inside, low, high, out=inside)
+        result[shown] = (inside - inside.mean()) / inside.std()
     return result

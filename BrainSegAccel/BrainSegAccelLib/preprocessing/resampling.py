@@ -19,17 +19,18 @@ def to_image(array: NDArray[np.generic], grid: Grid) -> sitk.Image:
     return image
 
 
-def resample(array: Array, source: Grid, target: Grid) -> tuple[Array, bool]:
-    """Return the values of an image on another grid, zero outside of it.
+def resample(array: Array, source: Grid, target: Grid, outside: float = 0.0) -> tuple[Array, bool]:
+    """Return the values of an image on another grid.
 
     Voxels are copied where both grids share one lattice, else interpolated linearly.
 
     :param array: float32 (k, j, i) on ``source``.
+    :param outside: value where the source has none, half a voxel beyond its outermost centres.
     :returns: float32 (k, j, i) on ``target``, and whether values were interpolated.
     """
     lattice = common_lattice(source, target)
     if lattice is not None:
-        return lattice.copy(array, target.shape), False
+        return lattice.copy(array, target.shape, outside), False
     k, j, i = target.shape
     resampled = sitk.Resample(
         to_image(array, source),
@@ -39,7 +40,7 @@ def resample(array: Array, source: Grid, target: Grid) -> tuple[Array, bool]:
         target.origin.tolist(),
         target.spacing,
         target.direction.ravel().tolist(),
-        0.0,
+        outside,
         sitk.sitkFloat32,
     )
     return sitk.GetArrayFromImage(resampled), True

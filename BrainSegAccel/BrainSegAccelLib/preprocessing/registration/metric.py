@@ -1,0 +1,20 @@
+"""Mattes mutual information as ITK has it, set up the one way that all of this goes by."""
+
+from __future__ import annotations
+
+import SimpleITK as sitk
+
+
+def mattes(bins: int) -> sitk.ImageRegistrationMethod:
+    """Return a method with the metric and linear interpolation, nothing else.
+
+    :param bins: of the joint histogram, along each axis.
+    """
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMattesMutualInformation(bins)
+    method.SetInterpolator(sitk.sitkLinear)
+    # ITK would take gradients of an image smoothed by its thickest slices, which may point down.
+    method.MetricUseMovingImageGradientFilterOff()
+    # Sums of several threads differ from run to run.
+    method.SetNumberOfThreads(1)
+    return method

@@ -1,0 +1,152 @@
+"""Whether a labelled case is segmented alike however its volumes are stored and sampled.
+
+The case is segmented as it is; then stored along other axes, mirrored in memory, turned with the
+patient, sampled on an oblique grid, and sampled in 5 mm slices. Each time its labels go along, and
+Dice is taken against them on the grid of that variant. Registration is off: the volumes of one
+variant lie on one grid. Prints a Markdown table.
+
+    python Testing/benchmarks/geometry.py CASE_DIR [CASE_DIR …] [--backend openvino]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from BrainSegAccelLib.benchmark.quality import dice, region_mask
+from BrainSegAccelLib.files.discover import discover
+from BrainSegAccelLib.files.read import read_study
+from BrainSegAccelLib.files.read_labels import read_labels
+from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
+from BrainSegAccelLib.preprocessing.resampling import resample
+from BrainSegAccelLib.regions import Region
+from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.volume import Grid, Volume
+from scipy.spatial.transform import Rotation
+
+SLICE_MM = 5.0
+Variant = Callable[[Volume], Volume]
+
+
+def other_orientation(volume: Volume) -> Volume:
+    """Another axis varies fastest: of files in LPS, sagittal slices with rows from S to I."""
+    i, j, k = _ijk(volume)
+    # Columns: where one step along each axis of the new grid leads in indices of the old one.
+    turn = np.array([[0, 0, 1, 0], [1, 0, 0, 0], [0, -1, 0, k - 1], [0, 0, 0, 1.0]])
+    return _on(volume, Grid((i, k, j), volume.affine @ turn))
+
+
+def mirrored(volume: Volume) -> Volume:
+    """A left-handed grid: the first axis runs the other way."""
+    turn = np.diag([-1.0, 1.0, 1.0, 1.0])
+    turn[0, 3] = _ijk(volume)[0] - 1
+    return _on(volume, Grid(volume.grid.shape, volume.affine @ turn))
+
+
+def turned(volume: Volume) -> Volume:
+    """The patient lies turned by up to 12 degrees about each axis; the same voxels."""
+    return volume.moved(_rotation((12.0, -8.0, 10.0), _middle(volume)))
+
+
+def oblique(volume: Volume) -> Volume:
+    """Sampled on a grid that is oblique to the patient, 1 mm."""
+    there = volume.grid.moved(_rotation((15.0, 10.0, -12.0), _middle(volume)))
+    return _on(volume, there)
+
+
+def thick_slices(volume: Volume) -> Volume:
+    """Slices that are means of 5 mm of tissue, as a scanner takes them."""
+    whole = round(SLICE_MM / volume.grid.spacing[2])
+    slices = volume.array.shape[0] // whole
+    means = volume.array[: slices * whole].reshape(slices, whole, *volume.array.shape[1:]).mean(1)
+    affine = volume.affine @ np.diag([1.0, 1.0, whole, 1.0])
+    affine[:3, 3] = volume.grid.to_patient(np.array([0.0, 0.0, (whole - 1) / 2]))
+    return Volume(means.astype(np.float32), affine, volume.name)
+
+
+VARIANTS: dict[str, tuple[Variant, float]] = {
+    "other orientation": (other_orientation, 0.02),
+    "mirrored in memory": (mirrored, 0.02),
+    "patient turned": (turned, 0.02),
+    "oblique grid": (oblique, 0.02),
+    "5 mm slices": (thick_slices, 0.08),
+}
+"""How the case is changed, and how much Dice of the whole tumour may change by it."""
+
+
+def _ijk(volume: Volume) -> tuple[int, ...]:
+    return volume.array.shape[::-1]
+
+
+def _middle(volume: Volume) -> np.ndarray:
+    return volume.grid.to_patient((np.array(_ijk(volume)) - 1) / 2)
+
+
+def _rotation(degrees: tuple[float, ...], centre: np.ndarray) -> np.ndarray:
+    motion = np.eye(4)
+    motion[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+    motion[:3, 3] = centre - motion[:3, :3] @ centre
+    return motion
+
+
+def _on(volume: Volume, grid: Grid) -> Volume:
+    values, _ = resample(volume.array, volume.grid, grid)
+    return Volume(values, grid.affine, volume.name)
+
+
+def dice_by_region(pipeline: Pipeline, study: Study, truth: dict[Region, Volume]) -> dict:
+    """Segment a study and compare with soft masks of the truth on its reference's grid.
+
+    :raises SystemExit: the result does not lie on the reference's grid.
+    """
+    options = PreprocessingOptions(RegistrationMode.OFF)
+    found = pipeline.run(study, options=options).segmentation
+    if not found.grid.same_as(study.reference_grid):
+        raise SystemExit("the result does not lie on the grid of the input")
+    return {
+        region: dice(region_mask(found.labels, region), mask.array >= 0.5)
+        for region, mask in truth.items()
+    }
+
+
+def scores(pipeline: Pipeline, study: Study, labels: Volume) -> dict[str, dict[Region, float]]:
+    """Return Dice by variant and region, the untouched case first."""
+    truth = {
+        region: Volume(region_mask(labels.array, region).astype(np.float32), labels.affine)
+        for region in Region
+    }
+    found = {"untouched": dice_by_region(pipeline, study, truth)}
+    for name, (variant, _allowed) in VARIANTS.items():
+        changed = Study({modality: variant(volume) for modality, volume in study.items()})
+        moved = {region: variant(mask) for region, mask in truth.items()}
+        found[name] = dice_by_region(pipeline, changed, moved)
+    return found
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", type=Path, nargs="+", help="folders with modalities and seg")
+    parser.add_argument("--backend", default="auto")
+    options = parser.parse_args()
+    pipeline = Pipeline(options.backend)
+    print("| case | stored as | ET | TC | WT | change of WT | allowed |")
+    print("|---|---|---|---|---|---|---|")
+    for case in options.cases:
+        truth = read_labels(case / "seg.nii.gz")
+        labels = Volume(truth.labels.astype(np.float32), truth.grid.affine)
+        found = scores(pipeline, read_study(discover(case)), labels)
+        for name, dices in found.items():
+            change = dices[Region.WT] - found["untouched"][Region.WT]
+            allowed = f"{VARIANTS[name][1]:.2f}" if name in VARIANTS else ""
+            values = " | ".join(f"{dices[region]:.3f}" for region in Region)
+            print(f"| {case.name} | {name} | {values} | {change:+.3f} | {allowed} |")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""How far registration ends from a known motion, for every pair of modalities, and how fast.
+
+Each pair of volumes of a case is taken in turn: the second is turned by up to 15 degrees about each
+axis and shifted by up to 20 mm along each, sampled on voxels of its own, and registered onto the
+first, from the two volumes on, judgement included. The target registration error is taken over
+points of the head, against two truths: the headers, where the case lies on one grid because
+somebody registered it before; and the registration of the same pair unmoved, which asks whether
+the result depends on the motion. A result that is used although its error is above 2 mm against
+every truth there is counts as a failure that was not noticed. Prints Markdown.
+
+    python Testing/benchmarks/registration.py CASE_DIR [CASE_DIR …] [--transforms 100] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+from BrainSegAccelLib.files.discover import discover
+from BrainSegAccelLib.files.read import read_study
+from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.preprocessing.options import RegistrationMode
+from BrainSegAccelLib.preprocessing.registration.align import align
+from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
+from BrainSegAccelLib.preprocessing.registration.pyramid import Pyramid
+from BrainSegAccelLib.preprocessing.registration.refine import SimpleItkRegistration
+from BrainSegAccelLib.preprocessing.resampling import resample
+from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.volume import Grid, Volume
+from scipy.spatial.transform import Rotation
+
+LARGEST_TURN_DEG, LONGEST_SHIFT_MM = 15.0, 20.0
+FAILED_MM = 2.0
+FIXED, MOVING = Modality.T1C, Modality.FLAIR
+"""What the two volumes of a pair are called here; T1c is the reference of any study."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One registration; errors in mm, None where there is no such truth or no result.
+
+    :param headers_mm: mean error over the head against the headers; ``p95_mm`` of the points.
+    :param unmoved_mm: against the same pair unmoved.
+    """
+
+    case: str
+    fixed: str
+    moving: str
+    decision: str
+    seconds: float
+    before_mm: float
+    headers_mm: float | None
+    p95_mm: float | None
+    unmoved_mm: float | None
+
+    @property
+    def error_mm(self) -> float | None:
+        """The smaller of the errors there are."""
+        return min((e for e in (self.headers_mm, self.unmoved_mm) if e is not None), default=None)
+
+
+def random_motion(rng: np.random.Generator, centre: np.ndarray) -> np.ndarray:
+    """Return a 4x4 motion about a centre, LPS mm."""
+    turns = rng.uniform(-LARGEST_TURN_DEG, LARGEST_TURN_DEG, 3)
+    shift = rng.uniform(-LONGEST_SHIFT_MM, LONGEST_SHIFT_MM, 3)
+    motion = np.eye(4)
+    motion[:3, :3] = Rotation.from_euler("xyz", turns, degrees=True).as_matrix()
+    motion[:3, 3] = centre + shift - motion[:3, :3] @ centre
+    return motion
+
+
+def scanned_again(volume: Volume, motion: np.ndarray) -> Volume:
+    """Return the volume after the head has moved, on axis-aligned voxels of the same size.
+
+    The field of view goes along, as a technician would have it, so that nothing is cut off.
+    """
+    there = volume.grid.moved(motion)
+    spacing = np.array(volume.grid.spacing)
+    axes = np.abs(volume.grid.direction).argmax(axis=0)
+    size = np.ptp(there.corners(), axis=0)
+    affine = np.eye(4)
+    affine[:3, :3] = np.diag(spacing[np.argsort(axes)])
+    i, j, k = (int(n) for n in np.ceil(size / np.diag(affine)[:3]))
+    affine[:3, 3] = there.corners().min(axis=0) + np.diag(affine)[:3] / 2
+    target = Grid((k, j, i), affine)
+    values, _ = resample(volume.array, there, target)
+    return Volume(values, target.affine, volume.name)
+
+
+def register(fixed: Volume, moving: Volume) -> tuple[Alignment, float]:
+    """Return what a run would make of the pair, and its seconds."""
+    study = Study({FIXED: fixed, MOVING: moving})
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = align(study, SimpleItkRegistration(), RegistrationMode.ON)[MOVING]
+    return found, time.perf_counter() - started
+
+
+def trials(cases: list[Path], count: int, seed: int) -> Iterator[Trial]:
+    """Register ``count`` moved volumes, cases and pairs in turn."""
+    rng = np.random.default_rng(seed)
+    pairs = list(permutations(Modality, 2))
+    for case_number, case in enumerate(cases):
+        study = read_study(discover(case))
+        one_grid = all(volume.grid.same_as(study.reference_grid) for volume in study.values())
+        turns = range(-(-(count - case_number) // len(cases)))
+        here = [pairs[turn % len(pairs)] for turn in turns]
+        unmoved = {pair: register(study[pair[0]], study[pair[1]])[0] for pair in sorted(set(here))}
+        for fixed, moving in here:
+            points = Pyramid(study[fixed]).points
+            motion = random_motion(rng, points.mean(axis=0))
+            found, seconds = register(study[fixed], scanned_again(study[moving], motion))
+            # Where points of the fixed head are found in the moved volume, and where they are.
+            ends = _ends(np.linalg.inv(found.to_reference), points)
+            still = np.linalg.inv(unmoved[fixed, moving].to_reference)
+            used = found.decision is not Decision.REJECTED
+            by_header = np.linalg.norm(ends - _ends(motion, points), axis=1)
+            by_unmoved = np.linalg.norm(ends - _ends(motion @ still, points), axis=1)
+            yield Trial(
+                case=case.name,
+                fixed=fixed.label,
+                moving=moving.label,
+                decision=found.decision,
+                seconds=seconds,
+                before_mm=float(np.linalg.norm(points - _ends(motion, points), axis=1).mean()),
+                headers_mm=float(by_header.mean()) if used and one_grid else None,
+                p95_mm=float(np.percentile(by_header, 95)) if used and one_grid else None,
+                unmoved_mm=float(by_unmoved.mean()) if used else None,
+            )
+
+
+def _ends(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return points @ motion[:3, :3].T + motion[:3, 3]
+
+
+def _row(name: str, found: list[Trial]) -> str:
+    def over(values: list[float | None], summary: str) -> str:
+        known = [value for value in values if value is not None]
+        figures = {"mean": np.mean, "95": lambda v: np.percentile(v, 95), "max": np.max}
+        return f"{figures[summary](known):.2f}" if known else "n/a"
+
+    headers, unmoved = [t.headers_mm for t in found], [t.unmoved_mm for t in found]
+    rejected = sum(t.error_mm is None for t in found)
+    unnoticed = sum(t.error_mm is not None and t.error_mm > FAILED_MM for t in found)
+    seconds = [t.seconds for t in found]
+    cells = [
+        name,
+        str(len(found)),
+        over([t.before_mm for t in found], "mean"),
+        *(over(headers, summary) for summary in ("mean", "95", "max")),
+        *(over(unmoved, summary) for summary in ("mean", "95", "max")),
+        f"{np.median(seconds):.2f}",
+        f"{max(seconds):.2f}",
+        str(rejected),
+        str(unnoticed),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", type=Path, nargs="+", help="folders with modalities")
+    parser.add_argument("--transforms", type=int, default=100, help="all cases and pairs together")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write every trial here too")
+    options = parser.parse_args()
+    found: list[Trial] = []
+    for trial in trials(options.cases, options.transforms, options.seed):
+        found.append(trial)
+        print(trial, file=sys.stderr)
+    print(
+        "| pair | n | before mm | TRE mm | 95 % | max | against unmoved mm | 95 % | max "
+        "| median s | max s | rejected | not noticed |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    for pair in dict.fromkeys((trial.fixed, trial.moving) for trial in found):
+        print(_row(" ← ".join(pair), [t for t in found if (t.fixed, t.moving) == pair]))
+    print(_row("**all**", found))
+    for trial in found:
+        if trial.error_mm is None or trial.error_mm > FAILED_MM:
+            print(f"\n{trial}")
+    if options.json:
+        options.json.write_text(json.dumps([asdict(trial) for trial in found], indent=2))
+
+
+if __name__ == "__main__":
+    main()
