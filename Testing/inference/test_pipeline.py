@@ -5,12 +5,21 @@ from itertools import combinations
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
-from BrainSegAccelLib.errors import InputError, UnavailableError
+from BrainSegAccelLib.errors import InputError, RunError, UnavailableError
 from BrainSegAccelLib.inference.pipeline import Pipeline
 from BrainSegAccelLib.inference.progress import StageClock
 from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
+from BrainSegAccelLib.preprocessing.options import (
+    BrainExtraction,
+    PreprocessingOptions,
+    RegistrationMode,
+)
+from BrainSegAccelLib.preprocessing.record import PreprocessingRecord
+from BrainSegAccelLib.preprocessing.registration.evidence import Decision
 from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.volume import Volume
 
 SUBSETS = [set(c) for n in range(1, 5) for c in combinations(Modality, n)]
 
@@ -24,7 +33,14 @@ def test_a_run_ends_on_the_grid_of_the_reference(
     assert result.segmentation.grid.same_as(four_modalities.reference_grid)
     assert result.windows == 1
     assert result.probabilities.shape == (3, *result.preprocessing.model_grid.shape)
-    assert list(result.stages_ms) == ["engine", "preprocess", "network", "postprocess"]
+    assert list(result.stages_ms) == [
+        "engine",
+        "register",
+        "extract brain",
+        "preprocess",
+        "network",
+        "postprocess",
+    ]
 
 
 def test_one_engine_serves_all_fifteen_subsets(
@@ -53,6 +69,49 @@ def test_a_head_larger_than_the_engine_is_run_in_windows(
     result = Pipeline("onnxruntime", model=tiny_package, cache=engine_cache).run(tall)
     assert result.windows > 1
     assert result.segmentation.grid.same_as(tall.reference_grid)
+
+
+def test_options_and_target_reach_the_steps_that_heed_them(
+    four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    pipeline = Pipeline("onnxruntime", model=tiny_package, cache=engine_cache)
+    options = PreprocessingOptions(RegistrationMode.OFF, bias_correction=True)
+    result = pipeline.run(four_modalities, options=options, target="1mm")
+    record = result.preprocessing
+    assert {found.decision for found in record.alignment.values()} == {Decision.OFF}
+    assert record.bias_corrected
+    assert result.segmentation.grid.same_as(record.model_grid)
+    by_default = pipeline.run(four_modalities).preprocessing
+    assert {found.decision for found in by_default.alignment.values()} == {Decision.TOO_SMALL}
+    assert not by_default.bias_corrected
+
+
+def test_the_brain_is_found_as_asked_for(
+    four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    reference = four_modalities[four_modalities.reference]
+    brain = reference.array != 0
+    brain[: brain.shape[0] // 2] = False
+
+    def run(mode: BrainExtraction, mask: Volume | None = None) -> PreprocessingRecord:
+        pipeline = Pipeline(
+            "onnxruntime", model=tiny_package, cache=engine_cache, find_brain=lambda _: brain
+        )
+        options = PreprocessingOptions(brain_extraction=mode)
+        result = pipeline.run(four_modalities, options=options, brain_mask=mask)
+        return result.preprocessing
+
+    millilitres = reference.grid.voxel_volume_mm3 / 1000
+    usual = run(BrainExtraction.AUTO)
+    assert usual.brain is BrainSource.STRIPPED
+    assert usual.foreground_ml == pytest.approx(np.count_nonzero(reference.array) * millilitres)
+    given = run(BrainExtraction.AUTO, Volume(brain.astype(np.float32), reference.affine))
+    assert given.brain is BrainSource.GIVEN
+    assert given.foreground_ml == pytest.approx(brain.sum() * millilitres)
+    assert given.background_share == usual.background_share > 0.2
+    assert run(BrainExtraction.OFF).brain is BrainSource.HEAD
+    with pytest.raises(RunError, match="no brain was found"):
+        run(BrainExtraction.ON)
 
 
 def test_auto_measures_once_and_remembers(

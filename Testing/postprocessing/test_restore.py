@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-from BrainSegAccelLib.postprocessing.restore import segment
+from BrainSegAccelLib.postprocessing.refine import Refinement, refine
+from BrainSegAccelLib.postprocessing.restore import keep
+from BrainSegAccelLib.segmentation import Segmentation
 from BrainSegAccelLib.volume import Grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,10 @@ MODEL = Grid(
     (48, 48, 48), np.array([[1, 0, 0, -24], [0, 1, 0, -24], [0, 0, 1, -24], [0, 0, 0, 1.0]])
 )
 CENTRE = np.array([3.0, -4.0, 2.0])
+
+
+def segment(probabilities: np.ndarray, target: Grid) -> Segmentation:
+    return refine(keep(probabilities, MODEL, target), Refinement(smallest_ml=0.0))
 
 
 def _distance(grid: Grid) -> np.ndarray:
@@ -48,7 +54,7 @@ def test_a_point_in_patient_space_keeps_its_label(
     middle = (np.array(shape[::-1]) - 1) / 2
     affine[:3, 3] = CENTRE + shift - affine[:3, :3] @ middle
     target = Grid(shape, affine)  # type: ignore[arg-type]
-    result = segment(_ball_probabilities(), MODEL, target, smallest_ml=0.0)
+    result = segment(_ball_probabilities(), target)
     assert result.grid is target
     distance = _distance(target)
     # Interpolation moves a border by a fraction of a voxel; away from it labels are certain.
@@ -62,7 +68,7 @@ def test_same_lattice_is_exact_and_outside_of_the_model_grid_is_background() -> 
     affine[:3, 3] -= (10, 20, 30)
     target = Grid((100, 90, 80), affine)
     p = _ball_probabilities()
-    result = segment(p, MODEL, target, smallest_ml=0.0)
+    result = segment(p, target)
     inner = result.labels[30:78, 20:68, 10:58]
     np.testing.assert_array_equal(inner > 0, p[2] > 0.5)
     assert (result.labels > 0).sum() == (inner > 0).sum()
@@ -70,7 +76,7 @@ def test_same_lattice_is_exact_and_outside_of_the_model_grid_is_background() -> 
 
 def test_no_tumour_gives_an_empty_segmentation_on_the_target_grid() -> None:
     target = Grid((5, 6, 7), np.eye(4))
-    result = segment(np.zeros((3, 48, 48, 48), dtype=np.float32), MODEL, target)
+    result = segment(np.zeros((3, 48, 48, 48), dtype=np.float32), target)
     assert result.labels.shape == (5, 6, 7)
     assert not result.labels.any()
 
@@ -78,4 +84,4 @@ def test_no_tumour_gives_an_empty_segmentation_on_the_target_grid() -> None:
 def test_a_tumour_beside_the_target_leaves_it_empty() -> None:
     affine = np.eye(4)
     affine[:3, 3] = 500.0
-    assert not segment(_ball_probabilities(), MODEL, Grid((9, 9, 9), affine)).labels.any()
+    assert not segment(_ball_probabilities(), Grid((9, 9, 9), affine)).labels.any()

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..backends.auto import Choice, candidates_here, choose
+from ..backends.auto import Choice, candidates_here, choose, recall
 from ..backends.cache import EngineCache
-from ..backends.protocol import Device, Engine, Precision
+from ..backends.protocol import Backend, Device, Engine, Precision
 from ..backends.registry import backends, require
 from ..errors import UnavailableError
 from ..network.package import DEFAULT_MODEL, ModelPackage, load_package
-from ..postprocessing.restore import segment
-from ..preprocessing.network_input import prepare
+from ..postprocessing.refine import KeptProbabilities, Refinement, merge, refine
+from ..postprocessing.restore import keep
+from ..postprocessing.target import Target, locate
+from ..preprocessing.brain_extraction import FindBrain, extract_brain, given_brain
+from ..preprocessing.brain_network import find_brain
+from ..preprocessing.network_input import NetworkInput, prepare
+from ..preprocessing.options import PreprocessingOptions
+from ..preprocessing.registration.align import align
+from ..preprocessing.registration.protocol import Registration
+from ..preprocessing.registration.refine import SimpleItkRegistration
+from ..roi import Roi
 from ..study import Study
+from ..volume import Volume
 from .progress import StageClock
+from .region import around
 from .result import RunResult
 from .sliding_window import count_windows, infer
 
@@ -56,8 +67,10 @@ class Pipeline:
     :param backend: name of a backend, or ``auto`` to measure which is fastest.
     :param precision: ``auto`` or a `Precision`.
     :param device: ``auto`` or a `Device`.
-    :param model: name of a shipped model or path of a model card.
+    :param model: a model, the name of a shipped one, or the path of a model card or its folder.
     :param cache: where engines and choices are kept.
+    :param registration: how modalities are registered; default: with SimpleITK.
+    :param find_brain: how the brain is found; default: with the network that ships.
     :raises UnavailableError: this machine cannot run what is asked for, and why.
     :raises InputError: there is no such model.
     :raises ModelError: its files cannot be trusted.
@@ -70,21 +83,32 @@ class Pipeline:
         device: str = AUTO,
         model: str | Path | ModelPackage = DEFAULT_MODEL,
         cache: EngineCache | None = None,
+        registration: Registration | None = None,
+        find_brain: FindBrain = find_brain,
     ) -> None:
         self.precision = parse_precision(precision)
         self._devices = parse_devices(device)
         self._backend = backend
         if backend != AUTO:
             self._require_one(backend)
-        elif not candidates_here(backends(), self._devices, self.precision):
+        elif not self._runnable():
             raise UnavailableError(
                 f"no backend runs {self.precision} on {device} here",
                 remedy="brainsegaccel info says what is missing",
             )
         self.package = model if isinstance(model, ModelPackage) else load_package(model)
         self._cache = cache or EngineCache()
+        self._registration = registration or SimpleItkRegistration()
+        self._find_brain = find_brain
         self._engine: Engine | None = None
         self.choice: Choice | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the backend is known without measuring."""
+        if self._backend != AUTO or self._engine is not None:
+            return True
+        return recall(self._runnable(), self.precision, self.package, self._cache) is not None
 
     def warm(self, clock: StageClock | None = None) -> Engine:
         """Build the engine, or load it from the cache, unless it is there already."""
@@ -97,22 +121,71 @@ class Pipeline:
                 )
         return self._engine
 
-    def run(self, study: Study, clock: StageClock | None = None) -> RunResult:
+    def prepare(
+        self,
+        study: Study,
+        clock: StageClock | None = None,
+        *,
+        options: PreprocessingOptions | None = None,
+        brain_mask: Volume | None = None,
+    ) -> NetworkInput:
+        """Do what a run does before the network sees a study; parameters as those of `run`."""
+        clock = clock or StageClock()
+        options = options or PreprocessingOptions()
+        reference = study[study.reference]
+        with clock.stage("register") as progress:
+            alignment = align(study, self._registration, options.registration, progress.advance)
+        with clock.stage("extract brain"):
+            if brain_mask is not None:
+                brain = given_brain(reference, brain_mask)
+            else:
+                brain = extract_brain(reference, options.brain_extraction, self._find_brain)
+        with clock.stage("preprocess"):
+            return prepare(study, self.package.card.shape, alignment, options, brain)
+
+    def run(
+        self,
+        study: Study,
+        clock: StageClock | None = None,
+        *,
+        options: PreprocessingOptions | None = None,
+        brain_mask: Volume | None = None,
+        refinement: Refinement | None = None,
+        target: Target | None = None,
+        roi: Roi | None = None,
+        base: KeptProbabilities | None = None,
+    ) -> RunResult:
         """Segment a study.
 
         :param clock: times the stages; pass the one that timed reading to have it in the record.
+        :param options: of preprocessing; default: the usual ones.
+        :param brain_mask: what is not 0 in it is brain, in the patient space of the reference;
+            default: see ``options``.
+        :param refinement: thresholds and smallest lesion; default: the usual ones.
+        :param target: what the result overlays; default: the reference.
+        :param roi: run only around this box, and change nothing outside of it.
+        :param base: what an earlier run found, to stay outside of ``roi``; default: no tumour.
+        :raises InputError: ``roi`` lies outside of the head, ``base`` on another grid, or
+            ``brain_mask`` elsewhere.
+        :raises RunError: a brain was asked for and not found.
         """
         clock = clock or StageClock()
         engine = self.warm(clock)
         window = engine.info.shape
-        with clock.stage("preprocess"):
-            seen = prepare(study, window)
+        seen = self.prepare(study, clock, options=options, brain_mask=brain_mask)
+        if roi is not None:
+            with clock.stage("preprocess"):
+                seen = around(seen, roi, window)
         with clock.stage("network") as progress:
             probabilities = infer(engine, seen.x, seen.availability, progress.advance)
         with clock.stage("postprocess"):
-            segmentation = segment(probabilities, seen.grid, study.reference_grid)
+            kept = keep(probabilities, *locate(target or study.reference, study, seen))
+            if roi is not None:
+                kept = merge(base or KeptProbabilities.nothing(kept.grid), kept, roi)
+            segmentation = refine(kept, refinement or Refinement())
         return RunResult(
             segmentation=segmentation,
+            kept=kept,
             probabilities=probabilities,
             preprocessing=seen.record,
             engine=engine.info,
@@ -124,12 +197,14 @@ class Pipeline:
     def _decide(self, clock: StageClock) -> tuple[str, Device]:
         if self._backend != AUTO:
             return self._backend, self._require_one(self._backend)
-        runnable = candidates_here(backends(), self._devices, self.precision)
         with clock.stage("choose backend"):
             self.choice = choose(
-                runnable, self.precision, self.package, self._cache, clock.progress.begin
+                self._runnable(), self.precision, self.package, self._cache, clock.progress.begin
             )
         return self.choice.chosen.backend, self.choice.chosen.device
+
+    def _runnable(self) -> list[tuple[Backend, Device]]:
+        return candidates_here(backends(), self._devices, self.precision)
 
     def _require_one(self, backend: str) -> Device:
         """Return the first asked-for device on which a backend runs.

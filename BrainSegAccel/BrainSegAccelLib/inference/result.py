@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.protocol import EngineInfo, Shape
+from ..postprocessing.refine import KeptProbabilities
 from ..preprocessing.record import PreprocessingRecord
 from ..segmentation import Segmentation
 
@@ -19,6 +20,7 @@ __all__ = ["PreprocessingRecord", "RunResult"]
 class RunResult:
     """A finished run.
 
+    :param kept: what ``segmentation`` was labelled from, on the same grid.
     :param probabilities: float32 (3, D, H, W) of ET, TC, WT on ``preprocessing.model_grid``.
     :param engine: the engine that ran.
     :param windows: 1 for a whole-brain pass, else the number of sliding windows.
@@ -27,6 +29,7 @@ class RunResult:
     """
 
     segmentation: Segmentation
+    kept: KeptProbabilities
     probabilities: NDArray[np.float32]
     preprocessing: PreprocessingRecord
     engine: EngineInfo

@@ -23,4 +23,4 @@ def remove_small_components(
     tumour = sitk.GetImageFromArray((labels > 0).astype(np.uint8))
     parts = sitk.ConnectedComponent(tumour, True)
     kept = sitk.RelabelComponent(parts, minimumObjectSize=max(smallest_voxels, 1))
-    return np.where(sitk.GetArrayFromImage(kept) > 0, labels, np.uint8(0))
+    return labels * (sitk.GetArrayViewFromImage(kept) > 0)

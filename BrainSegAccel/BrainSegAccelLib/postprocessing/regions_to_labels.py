@@ -24,8 +24,8 @@ def labels_from_probabilities(
     whole = probabilities[2] > thresholds[Region.WT]
     core = whole & (probabilities[1] > thresholds[Region.TC])
     enhancing = core & (probabilities[0] > thresholds[Region.ET])
-    labels = np.zeros(whole.shape, dtype=np.uint8)
-    labels[whole] = Label.OEDEMA
-    labels[core] = Label.NECROTIC_CORE
-    labels[enhancing] = Label.ENHANCING_TUMOUR
+    # Sums instead of masks, which are slower: a region adds to the label of the one around it.
+    labels = whole * np.uint8(Label.OEDEMA)
+    labels -= core * np.uint8(Label.OEDEMA - Label.NECROTIC_CORE)
+    labels += enhancing * np.uint8(Label.ENHANCING_TUMOUR - Label.NECROTIC_CORE)
     return labels

@@ -1,0 +1,40 @@
+"""Running the network only where a person points."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..backends.protocol import Shape
+from ..errors import InputError
+from ..preprocessing.network_input import NetworkInput
+from ..preprocessing.resampling import resample
+from ..roi import Roi
+from ..volume import Grid
+
+
+def around(seen: NetworkInput, roi: Roi, window: Shape) -> NetworkInput:
+    """Return what the network sees with the region of interest in the middle.
+
+    The voxels are those of the whole input, normalised with it; the grid is the smallest that
+    holds the region and one window. What lies beyond the input is zero.
+
+    :param window: static shape (D, H, W) of the engine.
+    :raises InputError: the region lies outside of the input.
+    """
+    corners = seen.grid.to_voxel(roi.corners())[:, ::-1]
+    low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+    if (high < 0).any() or (low >= seen.grid.shape).any():
+        raise InputError(
+            "lies outside of the head",
+            where="region of interest",
+            remedy="move it onto the head, or run without it",
+        )
+    shape = np.maximum(high - low + 1, window).astype(int)
+    first = np.round((low + high + 1 - shape) / 2)
+    affine = seen.grid.affine.copy()
+    affine[:3, 3] = seen.grid.to_patient(first[::-1])
+    grid = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
+    x = np.stack([resample(channel, seen.grid, grid)[0] for channel in seen.x[0]])[None]
+    return replace(seen, x=x, grid=grid, record=replace(seen.record, model_grid=grid))
