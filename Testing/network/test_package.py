@@ -51,6 +51,15 @@ def test_a_truncated_file_is_refused(model: Path) -> None:
             parse_weights(whole[:length], "tiny.safetensors")
 
 
+@pytest.mark.parametrize("length", [0x80, 0x280, 0x480])
+def test_a_header_as_long_as_a_pickle_begins_is_read(length: int) -> None:
+    bare = save({"weight": torch.ones(2)})
+    header = bare[8 : 8 + int.from_bytes(bare[:8], "little")].ljust(length)
+    padded = length.to_bytes(8, "little") + header + bare[-8:]
+    assert padded.startswith(b"\x80")
+    assert torch.equal(parse_weights(padded, "tiny.safetensors")["weight"], torch.ones(2))
+
+
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_a_pickle_is_never_opened(model: Path, protocol: int) -> None:
     class Trap:
@@ -109,11 +118,27 @@ def test_a_card_that_is_not_one_is_refused(model: Path, change: dict, named: str
         load_package(model)
 
 
-def test_a_missing_card_and_an_unknown_name_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="model card cannot be read"):
-        load_package(tmp_path / "none.card.json")
-    with pytest.raises(InputError, match="no model named 'none'"):
-        load_package("none")
+def test_a_model_is_given_by_its_card_or_its_folder(model: Path) -> None:
+    for given in (model, str(model), model.parent):
+        package = load_package(given)
+        assert package.card.name == "tiny"
+        assert package.folder == model.parent
+
+
+def test_unknown_names_and_missing_cards_are_answered_with_those_that_ship(tmp_path: Path) -> None:
+    shipped = ", ".join(shipped_models())
+    for given in ("none", tmp_path / "none.card.json"):
+        with pytest.raises(InputError, match=f"no model named .*none.*; give one of {shipped},"):
+            load_package(given)
+
+
+def test_a_folder_needs_one_clear_card(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty: folder with no model cards; give the path of"):
+        load_package(tmp_path / "empty")
+    shutil.copy(model, model.with_name("other.card.json"))
+    with pytest.raises(InputError, match="folder with 2 model cards"):
+        load_package(model.parent)
 
 
 @pytest.mark.parametrize("name", shipped_models())

@@ -9,11 +9,18 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("nilearn")
 
+from BrainSegAccelLib.training.acquisition import cut_field_of_view, slice_matrix  # noqa: E402
+from BrainSegAccelLib.training.anatomy import draw_anatomy  # noqa: E402
 from BrainSegAccelLib.training.atlas import CHANNELS, load_atlas  # noqa: E402
-from BrainSegAccelLib.training.cases import CaseGenerator, SyntheticCase  # noqa: E402
+from BrainSegAccelLib.training.cases import CaseGenerator, Stripping, SyntheticCase  # noqa: E402
 from BrainSegAccelLib.training.chance import Chance  # noqa: E402
-from BrainSegAccelLib.training.geometry import Grid, HeadPose, sample  # noqa: E402
-from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
+from BrainSegAccelLib.training.geometry import (  # noqa: E402
+    Grid,
+    HeadPose,
+    deformed_positions,
+    sample,
+)
+from BrainSegAccelLib.training.lesions import CaseKind, Lesion, draw_tumour  # noqa: E402
 
 CPU = torch.device("cpu")
 T1, T1C, T2, FLAIR = range(4)
@@ -45,7 +52,8 @@ def test_images_are_finite_non_negative_and_zero_outside_the_brain(
         assert torch.isfinite(case.images).all()
         assert (case.images >= 0).all()
         assert not case.images[:, ~case.mask].any()
-        assert case.images[:, case.mask].std(1).min() > 0.01
+        assert case.images[:, case.brain].std(1).min() > 0.01
+        assert not (case.brain & ~case.mask).any()
 
 
 def test_regions_are_nested_fractions_in_the_brain(
@@ -73,6 +81,65 @@ def test_kinds_show_what_they_are_called(cases: dict[CaseKind, list[SyntheticCas
     assert 0 < enhancing < core < whole
     enhancing, core, _ = volumes(CaseKind.SOLID)
     assert enhancing > 0.3 * core
+    enhancing, core, _ = volumes(CaseKind.CAVITY)
+    assert enhancing == core  # what was taken out is not tumour
+
+
+def test_a_cavity_is_fluid_and_no_tumour() -> None:
+    """Necrosis never; what enhances lies along the wall; the rest of the head gives way."""
+    chance, atlas = Chance(11, CPU), load_atlas()
+    pose = HeadPose.draw(chance, atlas)
+    grid = pose.fitting_grid(4.0)
+    lesions = [Lesion(torch.zeros(3), 22.0, CaseKind.CAVITY)]
+    anatomy = draw_anatomy(chance, atlas, grid, deformed_positions(chance, atlas, pose, grid, []))
+    tumour = draw_tumour(chance, grid, anatomy, lesions)
+    assert tumour.cavity.max() > 0.9
+    assert not tumour.necrosis.any()
+    assert (tumour.whole + tumour.cavity <= 1 + 1e-5).all()
+    filled = anatomy.with_fluid(tumour.cavity)
+    middle = tumour.cavity > 0.9
+    assert filled.csf[middle].min() > 0.9
+    tissues = filled.grey + filled.white + filled.csf
+    torch.testing.assert_close(tissues, anatomy.grey + anatomy.white + anatomy.csf)
+
+
+def test_stripping_decides_what_is_left_around_the_brain(generator: CaseGenerator) -> None:
+    clean, imperfect, absent = (generator.generate(5, CaseKind.RING, left) for left in Stripping)
+    assert torch.equal(clean.mask, clean.brain)
+    assert (imperfect.mask & ~imperfect.brain).any()
+    assert imperfect.mask.sum() < 2 * imperfect.brain.sum()
+    assert absent.mask.sum() > 1.5 * absent.brain.sum()
+    assert absent.images[:, absent.mask & ~absent.brain].max() > 0
+    block = CaseGenerator(voxel=4.0, shape=(24, 24, 24)).generate(5, None, Stripping.ABSENT)
+    assert block.stripping is Stripping.IMPERFECT
+
+
+def test_slices_average_and_interpolate() -> None:
+    """Rows are weights that sum to one; a constant and, far from borders, a ramp are kept."""
+    for size, spacing, thickness, phase in ((40, 5.0, 4.0, 0.3), (17, 2.6, 2.6, 0.9), (9, 6, 5, 0)):
+        matrix = slice_matrix(size, spacing, thickness, phase)
+        assert matrix.shape == (size, size)
+        assert (matrix >= 0).all()
+        torch.testing.assert_close(matrix.sum(1), torch.ones(size))
+    ramp = torch.arange(60.0)
+    seen = slice_matrix(60, 4.0, 3.0, 0.5) @ ramp
+    torch.testing.assert_close(seen[10:-10], ramp[10:-10], atol=0.6, rtol=0)
+    spike = torch.zeros(60)
+    spike[30] = 1.0
+    assert (slice_matrix(60, 5.0, 5.0, 0.5) @ spike).max() < 0.5
+
+
+def test_field_of_view_is_cut_at_an_end_of_the_brain() -> None:
+    mask = torch.zeros(20, 6, 6, dtype=torch.bool)
+    mask[4:16] = True
+    cuts = 0
+    for seed in range(60):
+        for seen in cut_field_of_view(Chance(seed, CPU), mask):
+            lost = (mask & ~seen).any(2).any(1).nonzero().flatten().tolist()
+            cuts += bool(lost)
+            assert len(lost) <= 4
+            assert not lost or lost[0] == 4 or lost[-1] == 15
+    assert 10 < cuts < 120
 
 
 def test_label_map_follows_the_regions(cases: dict[CaseKind, list[SyntheticCase]]) -> None:
@@ -89,7 +156,7 @@ def test_sequences_show_tumour_as_physics_has_it(
     """Enhancing tumour gains on T1c against T1; oedema is brighter than the rest on FLAIR."""
     for case in cases[CaseKind.SOLID] + cases[CaseKind.RING]:
         enhancing, core, whole = case.regions > 0.9
-        normal = case.mask & (case.regions[2] < 0.05)
+        normal = case.brain & (case.regions[2] < 0.05)
         level = case.images[:, normal].mean(1)
         if enhancing.any():
             relative = case.images[:, enhancing].mean(1) / level
@@ -101,9 +168,9 @@ def test_sequences_show_tumour_as_physics_has_it(
 
 def test_head_sizes_are_those_of_adults(generator: CaseGenerator) -> None:
     for seed in range(12):
-        inside = generator.generate(seed, CaseKind.NONE).mask.nonzero()
+        inside = generator.generate(seed, CaseKind.NONE, Stripping.CLEAN).mask.nonzero()
         z, y, x = ((inside.amax(0) - inside.amin(0) + 1) * 4.0).tolist()
-        assert 115 <= z <= 170
+        assert 80 <= z <= 170  # a cut field of view takes up to three tenths
         assert 145 <= y <= 200
         assert 110 <= x <= 165
 

@@ -52,6 +52,30 @@ def test_a_region_missed_in_one_channel_costs_only_that_channel() -> None:
     assert 0.3 < one < float(loss(answer, truth))
 
 
+def test_a_teacher_shares_the_targets_of_the_cross_entropy() -> None:
+    torch.manual_seed(0)
+    truth, taught = regions(), torch.rand(1, 3, 32, 32, 32)
+    answer = tuple(torch.randn(1, 3, size, size, size) for size in (32, 4, 8))
+    share, weight = 0.3, 2.0
+    with_teacher = RegionLoss(weight, (0.2, 0.4), share)(answer, truth, taught)
+    alone = RegionLoss(weight, (0.2, 0.4))(answer, truth)
+    entropy = functional.binary_cross_entropy_with_logits
+    expected = share * weight * (entropy(answer[0], taught) - entropy(answer[0], truth))
+    torch.testing.assert_close(with_teacher - alone, expected)
+
+
+def test_agreeing_with_the_teacher_costs_least_where_it_alone_decides() -> None:
+    taught = torch.rand(1, 3, 16, 16, 16, generator=torch.Generator().manual_seed(0))
+    coarse = torch.zeros(1, 3, 2, 2, 2), torch.zeros(1, 3, 4, 4, 4)
+    loss = RegionLoss(1e4, (0.0, 0.0), teacher_share=1.0)
+    logits = torch.logit(taught, 1e-6).requires_grad_()
+    loss((logits, *coarse), torch.zeros_like(taught), taught).backward()
+    at_teacher = logits.grad.abs().max()
+    logits = (torch.logit(taught, 1e-6) + 1).requires_grad_()
+    loss((logits, *coarse), torch.zeros_like(taught), taught).backward()
+    assert at_teacher < 0.1 * logits.grad.abs().max()
+
+
 def test_auxiliary_heads_stay_out_of_the_shipped_network() -> None:
     config = NetworkConfig(
         widths=(8, 8, 8, 8), encoder_blocks=(1, 0, 0, 0), ssd_blocks=(0, 0), head_width=8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,17 +12,20 @@ pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.training.cases import CaseGenerator, SyntheticCase  # noqa: E402
 from BrainSegAccelLib.training.chance import Chance  # noqa: E402
-from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
+from BrainSegAccelLib.training.config import SUBSET_WEIGHTS, Stage, TrainingConfig  # noqa: E402
 from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.normalisation import normalise  # noqa: E402
+from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
 from BrainSegAccelLib.training.samples import (  # noqa: E402
     SampleStream,
     centred_window,
     cut,
     draw_sample,
 )
+from BrainSegAccelLib.training.sources import SyntheticSource  # noqa: E402
 
 CROP = Stage(steps=6, shape=(64, 80, 64), case_voxel=4, whole_brain=False, samples_per_case=2)
+ALL_FOUR = {"1111": 1.0}
 WHOLE = Stage(steps=6, shape=(192, 208, 176), case_voxel=4)
 
 
@@ -34,48 +38,96 @@ def chance(seed: int) -> Chance:
     return Chance(seed, torch.device("cpu"))
 
 
-def config(workers: int = 1) -> TrainingConfig:
-    return TrainingConfig(name="test", stages=(CROP,), workers=workers)
+def stream(workers: int = 1) -> SampleStream:
+    config = TrainingConfig(name="test", stages=(CROP,), workers=workers)
+    return SampleStream(config, 0, SyntheticSource(4.0, torch.device("cpu")))
 
 
 def test_a_sample_does_not_depend_on_what_was_drawn_before() -> None:
-    in_order = SampleStream(config(), 0)
+    in_order = stream()
     first_to_last = [in_order[index] for index in range(4)]
-    alone = SampleStream(config(), 0)[3]
+    alone = stream()[3]
     for expected, actual in zip(first_to_last[3], alone, strict=True):
         assert torch.equal(expected, actual)
 
 
 def test_a_case_serves_as_many_samples_as_configured() -> None:
-    used = [SampleStream(config(), 0).case_seed(index) for index in range(40)]
-    counts = [used.count(seed) for seed in set(used)]
+    used = [stream().case_number(index) for index in range(40)]
+    counts = [used.count(number) for number in set(used)]
     assert max(counts) == 2
     assert counts.count(2) >= len(counts) - 2
     assert all(first != second for first, second in pairwise(used))
 
 
+def test_no_case_is_made_twice(case: SyntheticCase) -> None:
+    """Making cases is what a worker spends its time on."""
+    made: list[int] = []
+
+    class Counted:
+        def case(self, number: int) -> SyntheticCase:
+            made.append(number)
+            return case
+
+    config = TrainingConfig(name="test", stages=(CROP.model_copy(update={"samples_per_case": 3}),))
+    samples = SampleStream(config, 0, Counted())
+    for index in range(30):
+        samples[index]
+    assert len(made) == len(set(made)) <= 30 // 3 + 3
+
+
+def test_beyond_its_field_of_view_a_sequence_is_zero(case: SyntheticCase) -> None:
+    """And the rest is normalised as if the lost part had never been in the mask."""
+    images = case.images.clone()
+    images[0, : images.shape[1] // 2] = 0
+    cut_case = replace(case, images=images)
+    x = draw_sample(chance(0), cut_case, WHOLE, ALL_FOUR).x[0].float()
+    values = x[x != 0]
+    assert abs(float(values.mean())) < 0.2
+    assert 0.5 < float(values.std()) < 1.5
+
+
 def test_workers_have_cases_of_their_own() -> None:
-    stream = SampleStream(config(workers=2), 0)
-    even, odd = ({stream.case_seed(index) for index in range(start, 40, 2)} for start in (0, 1))
+    two = stream(workers=2)
+    even, odd = ({two.case_number(index) for index in range(start, 40, 2)} for start in (0, 1))
     assert not even & odd
 
 
 def test_missing_modalities_are_zero_and_marked(case: SyntheticCase) -> None:
     seen = set()
     for seed in range(30):
-        sample = draw_sample(chance(seed), case, CROP, full_set_share=0.0)
+        sample = draw_sample(chance(seed), case, CROP, SUBSET_WEIGHTS)
         present = sample.availability.bool()
         assert 0 < int(present.sum()) < 4
         assert not sample.x[~present].any()
         assert all(channel.any() for channel in sample.x[present])
         seen.add(tuple(present.tolist()))
     assert len(seen) > 8
-    full = draw_sample(chance(0), case, CROP, full_set_share=1.0)
+    full = draw_sample(chance(0), case, CROP, ALL_FOUR)
     assert full.availability.tolist() == [1, 1, 1, 1]
 
 
+def test_a_modality_that_a_case_lacks_is_never_shown(case: SyntheticCase) -> None:
+    lacking = replace(case, images=case.images * torch.tensor([1.0, 0, 1, 0])[:, None, None, None])
+    seen = set()
+    for seed in range(30):
+        sample = draw_sample(
+            chance(seed), lacking, CROP, TrainingConfig(name="test", stages=(CROP,)).subsets
+        )
+        assert sample.x.flatten(1).any(dim=1).tolist() == sample.availability.bool().tolist()
+        seen.add(tuple(sample.availability.tolist()))
+    assert seen == {(1, 0, 1, 0), (1, 0, 0, 0), (0, 0, 1, 0)}
+
+
+def test_nothing_is_shown_beyond_a_field_of_view(case: SyntheticCase) -> None:
+    images = case.images.clone()
+    images[0, : images.shape[1] // 2] = 0
+    sample = draw_sample(chance(3), replace(case, images=images), WHOLE, ALL_FOUR)
+    t1, others = sample.x[0] != 0, (sample.x[1:] != 0).all(dim=0)
+    assert 0.2 < float((t1 & others).sum() / others.sum()) < 0.8
+
+
 def test_regions_are_nested_and_on_the_samples_grid(case: SyntheticCase) -> None:
-    sample = draw_sample(chance(1), case, CROP, 1.0)
+    sample = draw_sample(chance(1), case, CROP, ALL_FOUR)
     assert sample.x.shape == (4, *CROP.shape)
     assert sample.regions.shape == (3, *CROP.shape)
     enhancing, core, whole = sample.regions.bool()
@@ -85,7 +137,7 @@ def test_regions_are_nested_and_on_the_samples_grid(case: SyntheticCase) -> None
 
 
 def test_whole_brain_samples_hold_the_whole_brain_in_the_middle(case: SyntheticCase) -> None:
-    sample = draw_sample(chance(2), case, WHOLE, 1.0)
+    sample = draw_sample(chance(2), case, WHOLE, ALL_FOUR)
     brain = (sample.x != 0).any(0).nonzero().float()
     middle = (brain.amin(0) + brain.amax(0)) / 2
     expected = torch.tensor(WHOLE.shape) / 2
@@ -110,11 +162,26 @@ def test_unvaried_sample_equals_the_normalised_case() -> None:
     """With 1 mm cases nothing but window, mirror and grey scale lies between case and sample."""
     image = torch.rand(4, 16, 16, 16, generator=torch.Generator().manual_seed(0)) + 0.1
     mask = torch.ones(16, 16, 16, dtype=torch.bool)
-    case = SyntheticCase(image, torch.zeros(3, 16, 16, 16), mask, 1.0, CaseKind.NONE, 0)
+    case = OwnCase(image, torch.zeros(3, 16, 16, 16), mask)
     stage = Stage(steps=1, shape=(32, 32, 32))
     expected = {round(float(normalise(channel, mask).abs().sum()), 0) for channel in image}
     found = set()
     for seed in range(12):
-        x = draw_sample(chance(seed), case, stage, 1.0).x.float()
+        x = draw_sample(chance(seed), case, stage, ALL_FOUR).x.float()
         found |= {round(float(channel.abs().sum()), 0) for channel in x}
     assert len(expected & found) >= 2
+
+
+def test_subsets_are_drawn_as_configured() -> None:
+    config = TrainingConfig(
+        name="test",
+        stages=(CROP,),
+        full_set_share=0.25,
+        subset_weights={"1000": 1.0, "0011": 3.0},
+    )
+    assert config.subsets == pytest.approx({"1111": 0.25, "1000": 0.1875, "0011": 0.5625})
+    assert set(TrainingConfig(name="test", stages=(CROP,)).subset_weights) == set(SUBSET_WEIGHTS)
+    assert len(SUBSET_WEIGHTS) == 14
+    for wrong in ({"1111": 1.0}, {"0000": 1.0}, {"10": 1.0}, {"1000": -1.0}, {"1000": 0.0}):
+        with pytest.raises(ValueError, match="subset"):
+            TrainingConfig(name="test", stages=(CROP,), subset_weights=wrong)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MODALITY_CHANNELS = 4
@@ -22,6 +24,10 @@ class NetworkConfig(BaseModel):
     encoder_blocks: tuple[int, int, int, int] = (1, 2, 1, 1)
     ssd_blocks: tuple[int, int] = Field(
         default=(2, 3), description="Bidirectional SSD blocks at the 8 and the 16 mm scale."
+    )
+    token_mixer: Literal["ssd", "convolution"] = Field(
+        default="ssd",
+        description="What those blocks are: SSD, or for the ablation residual convolutions.",
     )
     head_width: int = Field(default=16, gt=0, description="Channels of one SSD head.")
     state_width: int = Field(default=16, gt=0, description="State size N of the recurrence.")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,24 @@ SMALLEST_HALVED = 1024
 def onnx_bytes(package: ModelPackage) -> bytes:
     """Return the ONNX model of a package: weights to probabilities, static shape, batch 1.
 
-    Deterministic: the same weights give the same bytes under the same versions of torch,
-    onnxscript and onnx. Node names and traces of the exporting machine are left out.
-
     :raises ModelError: the weights cannot be trusted.
     """
     network = ProbabilityNetwork(load_network(package)).eval()
     example = (torch.zeros(1, 4, *package.card.shape), torch.ones(1, 4))
+    return static_onnx(network, example, INPUT_NAMES, OUTPUT_NAME)
+
+
+def static_onnx(
+    network: torch.nn.Module,
+    example: tuple[torch.Tensor, ...],
+    input_names: Sequence[str],
+    output_name: str,
+) -> bytes:
+    """Return the ONNX model of a network for inputs shaped as the example.
+
+    Deterministic: the same weights give the same bytes under the same versions of torch,
+    onnxscript and onnx. Node names and traces of the exporting machine are left out.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -44,8 +56,8 @@ def onnx_bytes(package: ModelPackage) -> bytes:
             example,
             dynamo=True,
             opset_version=OPSET,
-            input_names=list(INPUT_NAMES),
-            output_names=[OUTPUT_NAME],
+            input_names=list(input_names),
+            output_names=[output_name],
             verbose=False,
         )
     assert program is not None

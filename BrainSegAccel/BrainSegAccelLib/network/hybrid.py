@@ -105,7 +105,7 @@ class HybridNetwork(nn.Module):
             for width, blocks in zip(config.widths, config.encoder_blocks, strict=True)
         )
         self.ssd = nn.ModuleList(
-            nn.Sequential(*(self._ssd_block(width, index) for index in range(blocks)))
+            nn.Sequential(*(self._token_mixer(width, index) for index in range(blocks)))
             for width, blocks in zip((w8, w16), config.ssd_blocks, strict=True)
         )
         self.coarse_gate = AvailabilityGate(w16)
@@ -113,8 +113,10 @@ class HybridNetwork(nn.Module):
         self.head = nn.Conv3d(w2, _UPSAMPLED * REGION_CHANNELS, 3, padding=1)
         nn.init.constant_(self.head.get_parameter("bias"), config.head_bias)
 
-    def _ssd_block(self, width: int, index: int) -> BidirectionalSSD:
+    def _token_mixer(self, width: int, index: int) -> nn.Module:
         config = self.config
+        if config.token_mixer == "convolution":
+            return ResidualBlock(width)
         order = _SCAN_ORDERS[index % len(_SCAN_ORDERS)]
         return BidirectionalSSD(
             width, config.head_width, config.state_width, config.chunk_length, order

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError, ModelError, UnavailableError
-from ..resources import resource
+from ..resources import DEFAULT_MODEL, resource
 from .card import FileRecord, ModelCard, read_card
 
 CARD_SUFFIX = ".card.json"
-DEFAULT_MODEL = "full"
 _REINSTALL = "reinstall BrainSegAccel or give another model"
 
 
@@ -27,7 +26,7 @@ class ModelPackage:
 
         :raises ModelError: missing, of another hash, or not what the card says.
         """
-        return self._checked(self.card.weights)
+        return checked_content(self.folder, self.card.weights)
 
     def onnx(self) -> bytes:
         """Return the ONNX export, checked against the card and tied to the weights.
@@ -45,7 +44,7 @@ class ModelPackage:
                 where=record.file,
                 remedy="run brainsegaccel export",
             )
-        return self._checked(record)
+        return checked_content(self.folder, record)
 
     def require_export_of(self, shape: tuple[int, int, int]) -> None:
         """Check that the export is of a static shape (D, H, W).
@@ -58,21 +57,26 @@ class ModelPackage:
                 remedy="run brainsegaccel export for that shape",
             )
 
-    def _checked(self, record: FileRecord) -> bytes:
-        try:
-            content = (self.folder / record.file).read_bytes()
-        except OSError as error:
-            raise ModelError(
-                f"cannot be read ({error.strerror})", where=record.file, remedy=_REINSTALL
-            ) from error
-        found = hashlib.sha256(content).hexdigest()
-        if found != record.sha256:
-            raise ModelError(
-                f"SHA-256 is {found[:12]}…, the model card says {record.sha256[:12]}…",
-                where=record.file,
-                remedy=_REINSTALL,
-            )
-        return content
+
+def checked_content(folder: Path, record: FileRecord) -> bytes:
+    """Return the content of a file of a model.
+
+    :raises ModelError: it is missing or of another hash.
+    """
+    try:
+        content = (folder / record.file).read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"cannot be read ({error.strerror})", where=record.file, remedy=_REINSTALL
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != record.sha256:
+        raise ModelError(
+            f"SHA-256 is {found[:12]}…, the model card says {record.sha256[:12]}…",
+            where=record.file,
+            remedy=_REINSTALL,
+        )
+    return content
 
 
 def shipped_models() -> list[str]:
@@ -83,18 +87,33 @@ def shipped_models() -> list[str]:
 
 
 def load_package(model: str | Path = DEFAULT_MODEL) -> ModelPackage:
-    """Open a model by the name of a shipped one or the path of a model card.
+    """Open a model by the name of a shipped one, or the path of a model card or of its folder.
 
-    :raises InputError: no shipped model has that name.
+    :raises InputError: nothing of that name ships or is there; a folder without one clear card.
     :raises ModelError: the card is not valid.
     """
-    path = Path(model)
-    if path.name.endswith(CARD_SUFFIX):
-        return ModelPackage(read_card(path), path.resolve().parent)
-    if str(model) not in shipped_models():
+    if str(model) in shipped_models():
+        card = resource("Models", f"{model}{CARD_SUFFIX}")
+    else:
+        card = _card_at(Path(model))
+    return ModelPackage(read_card(card), card.resolve().parent)
+
+
+def _card_at(path: Path) -> Path:
+    if path.is_dir():
+        cards = sorted(path.glob(f"*{CARD_SUFFIX}"))
+        if len(cards) == 1:
+            return cards[0]
         raise InputError(
-            f"no model named {str(model)!r}",
-            where="model",
-            remedy=f"give one of {', '.join(shipped_models())} or the path of a {CARD_SUFFIX} file",
+            f"folder with {len(cards) or 'no'} model cards",
+            where=str(path),
+            remedy=f"give the path of one {CARD_SUFFIX} file",
         )
-    return ModelPackage(read_card(resource("Models", f"{model}{CARD_SUFFIX}")), resource("Models"))
+    if not path.exists():
+        raise InputError(
+            f"no model named {str(path)!r}",
+            where="model",
+            remedy=f"give one of {', '.join(shipped_models())}, or the path of a {CARD_SUFFIX} "
+            "file or of its folder",
+        )
+    return path

@@ -22,7 +22,8 @@ def parse_weights(content: bytes, name: str) -> dict[str, Tensor]:
     :param name: file name, for messages.
     :raises ModelError: a pickle (never opened), a truncated file, or another format.
     """
-    if content.startswith(_PICKLE_STARTS):
+    # A safetensors file begins with a length of eight bytes, which may look like a pickle's first.
+    if content.startswith(_PICKLE_STARTS) and content[8:9] != b"{":
         raise ModelError("is a pickle or zip file, which can run code", where=name, remedy=_REMEDY)
     try:
         return parse_safetensors(content)

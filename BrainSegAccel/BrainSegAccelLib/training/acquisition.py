@@ -27,7 +27,10 @@ def acquire(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
     image += mottle * chance.uniform(0, 0.03)
     if chance.event(0.35):
         image = _shift(image, [chance.normal(0.5) / grid.voxel for _ in range(3)])
-    image = blur(image[None], _resolution(chance, grid.voxel))[0]
+    if chance.event(0.25):
+        image = _thick_slices(chance, grid, image)
+    else:
+        image = blur(image[None], _resolution(chance, grid.voxel))[0]
     bias = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(60, 140))[0]
     image *= torch.exp(bias * chance.uniform(0, 0.16))
     gamma = math.exp(chance.normal(0.2))
@@ -47,6 +50,77 @@ def _resolution(chance: Chance, voxel: float) -> list[float]:
         axis = {"z": 0, "y": 1, "x": 2}[chance.pick({"z": 0.6, "y": 0.2, "x": 0.2})]
         deviations[axis] += chance.uniform(0.6, 2.6) / voxel
     return deviations
+
+
+def _thick_slices(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
+    """Average over slices, leave out the gaps, interpolate back: what resampled 2D scans show."""
+    axis = {"z": 0, "y": 1, "x": 2}[chance.pick({"z": 0.7, "y": 0.15, "x": 0.15})]
+    spacing = chance.uniform(2.5, 6.5)
+    thickness = spacing * chance.uniform(0.75, 1)
+    size = image.shape[axis]
+    matrix = slice_matrix(size, spacing / grid.voxel, thickness / grid.voxel, chance.uniform())
+    in_plane = [chance.uniform(0, 0.8) / grid.voxel] * 3
+    in_plane[axis] = 0.0
+    image = blur(image[None], in_plane)[0]
+    moved = image.movedim(axis, 0)
+    through = matrix.to(image) @ moved.flatten(1)
+    return through.reshape(moved.shape).movedim(0, axis).contiguous()
+
+
+def slice_matrix(size: int, spacing: float, thickness: float, phase: float) -> Tensor:
+    """Scanning ``size`` voxels in slices and interpolating back, as a matrix [size, size].
+
+    :param spacing: distance of slice centres in voxels.
+    :param thickness: extent of a slice in voxels, at most ``spacing``; the rest is gap.
+    :param phase: where the first slice lies, 0 to 1 of the spacing.
+    """
+    first = (phase - 1) * spacing
+    count = math.ceil((size - first) / spacing) + 1
+    centres = first + spacing * torch.arange(count)
+    voxels = torch.arange(size)
+    # Overlap of the voxel [v - 1/2, v + 1/2] with the slice's profile.
+    low = torch.maximum(voxels - 0.5, centres[:, None] - thickness / 2)
+    high = torch.minimum(voxels + 0.5, centres[:, None] + thickness / 2)
+    seen = (high - low).clamp_min(0)
+    # A slice beyond the border repeats the nearest voxel.
+    nearest = centres.round().long().clamp(0, size - 1)
+    empty = seen.sum(1) == 0
+    seen[empty, nearest[empty]] = 1
+    average = seen / seen.sum(1, keepdim=True)
+    position = (voxels - first) / spacing
+    below = position.floor().long().clamp(0, count - 2)
+    weight = (position - below).unsqueeze(1)
+    return (1 - weight) * average[below] + weight * average[below + 1]
+
+
+def cut_field_of_view(chance: Chance, mask: Tensor) -> list[Tensor]:
+    """What each of the four sequences covers: bool [D, H, W] each, most often all of it.
+
+    One case in ten lacks the same slab on all sequences, one in ten a slab of a single sequence.
+    """
+    everything = torch.ones_like(mask)
+    covered = [everything] * 4
+    if chance.event(0.1):
+        covered = [_without_slab(chance, mask, 0.3)] * 4
+    if chance.event(0.1):
+        sequence = chance.integer(0, 3)
+        covered[sequence] = covered[sequence] & _without_slab(chance, mask, 0.2)
+    return covered
+
+
+def _without_slab(chance: Chance, mask: Tensor, most: float) -> Tensor:
+    """True but for up to ``most`` of the brain's height at its top or bottom."""
+    inside = mask.any(2).any(1).nonzero()
+    covered = torch.ones_like(mask)
+    if not len(inside):
+        return covered
+    low, high = int(inside[0]), int(inside[-1]) + 1
+    missing = round(chance.uniform(0.03, most) * (high - low))
+    if chance.event(0.5):
+        covered[: low + missing] = False
+    else:
+        covered[high - missing :] = False
+    return covered
 
 
 def _shift(image: Tensor, voxels: list[float]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,18 @@ class Anatomy:
     mask: Tensor
     midline: Tensor
     height: Tensor
+
+    def with_fluid(self, fraction: Tensor) -> Anatomy:
+        """The same head with ``fraction`` [D, H, W] of each voxel replaced by CSF."""
+        rest = 1 - fraction
+        return replace(
+            self,
+            grey=self.grey * rest,
+            white=self.white * rest,
+            csf=self.csf * rest + fraction,
+            deep=self.deep * rest,
+            hindbrain=self.hindbrain * rest,
+        )
 
 
 def draw_anatomy(chance: Chance, atlas: Atlas, grid: Grid, source: Tensor) -> Anatomy:

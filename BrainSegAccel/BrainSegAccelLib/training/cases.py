@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from .acquisition import acquire
-from .anatomy import draw_anatomy
-from .atlas import load_atlas
+from .acquisition import acquire, cut_field_of_view
+from .anatomy import Anatomy, draw_anatomy
+from .atlas import Atlas, load_atlas
 from .chance import Chance
 from .contrast import render_sequences
 from .geometry import Grid, HeadPose, Shape, deformed_positions
+from .head_contrast import add_head
+from .head_shape import HeadAtlas, HeadTissue, beyond_cavity, draw_head, head_grid
 from .lesions import (
     KIND_WEIGHTS,
     CaseKind,
+    TumourMaps,
     draw_tumour,
     masses,
     plan_lesions,
 )
 from .mimics import draw_mimics
+from .noise import smooth_noise
+
+
+class Stripping(StrEnum):
+    """What brain extraction left of a synthetic head."""
+
+    CLEAN = "clean"
+    IMPERFECT = "imperfect"
+    ABSENT = "absent"
+
+
+STRIPPING_WEIGHTS = {
+    Stripping.CLEAN.value: 0.80,
+    Stripping.IMPERFECT.value: 0.18,
+    Stripping.ABSENT.value: 0.02,
+}
 
 
 @dataclass(frozen=True)
@@ -28,15 +49,19 @@ class SyntheticCase:
     """One case; axes z, y, x in LPS order.
 
     ``images`` [4, D, H, W] float32, channels t1, t1c, t2, flair, non-negative arbitrary units, 0
-    outside the brain. ``regions`` [3, D, H, W] float32 in 0 to 1: soft ET, TC, WT, nested; the
-    regions proper are where they exceed 0.5. ``mask`` [D, H, W] bool is the brain. ``voxel`` in mm.
+    outside the mask and outside a sequence's field of view. ``regions`` [3, D, H, W] float32 in 0
+    to 1: soft ET, TC, WT, nested; the regions proper are where they exceed 0.5. ``mask``
+    [D, H, W] bool is what stripping left: the brain, the brain with scraps of the head, or the
+    head. ``brain`` [D, H, W] bool is the brain itself. ``voxel`` in mm.
     """
 
     images: Tensor
     regions: Tensor
     mask: Tensor
+    brain: Tensor
     voxel: float
     kind: CaseKind
+    stripping: Stripping
     seed: int
 
     def label_map(self) -> Tensor:
@@ -47,6 +72,33 @@ class SyntheticCase:
         labels[core] = 1
         labels[enhancing] = 3
         return labels
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A brain before it is scanned, on the case's grid.
+
+    ``source`` [3, D, H, W] is where in the atlas its tissue comes from; ``images`` are ideal T1,
+    T1c, T2 and FLAIR [D, H, W], which mean nothing outside of ``anatomy.mask``.
+    """
+
+    source: Tensor
+    anatomy: Anatomy
+    tumour: TumourMaps
+    images: list[Tensor]
+
+
+def draw_scene(chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: CaseKind) -> Scene:
+    """Draw anatomy, tumour and contrast of one case."""
+    lesions = plan_lesions(chance, atlas, pose, grid, kind)
+    source = deformed_positions(chance, atlas, pose, grid, masses(chance, lesions))
+    anatomy = draw_anatomy(chance, atlas, grid, source)
+    tumour = draw_tumour(chance, grid, anatomy, lesions)
+    mimics = draw_mimics(chance, grid, anatomy)
+    if kind is CaseKind.CAVITY:
+        anatomy = anatomy.with_fluid(tumour.cavity)
+    images = render_sequences(chance, grid, kind, anatomy, tumour, mimics)
+    return Scene(source, anatomy, tumour, images)
 
 
 class CaseGenerator:
@@ -69,28 +121,66 @@ class CaseGenerator:
         self.device = device or torch.device("cpu")
         self._atlas = load_atlas().to(self.device)
 
+    @cached_property
+    def _head_atlas(self) -> HeadAtlas:
+        return HeadAtlas.of(self._atlas)
+
     @torch.no_grad()
-    def generate(self, seed: int, kind: CaseKind | None = None) -> SyntheticCase:
-        """Make the case of ``seed``; ``kind`` forces the sort of disease."""
+    def generate(
+        self, seed: int, kind: CaseKind | None = None, stripping: Stripping | None = None
+    ) -> SyntheticCase:
+        """Make the case of ``seed``; ``kind`` forces the sort of disease, ``stripping`` the mask.
+
+        Blocks (``shape`` given) are never drawn with the whole head around them.
+        """
         chance = Chance(seed, self.device)
         drawn = CaseKind(chance.pick(KIND_WEIGHTS))
-        kind = kind or drawn
+        left = Stripping(chance.pick(STRIPPING_WEIGHTS))
+        kind, stripping = kind or drawn, stripping or left
+        if self.shape is not None and stripping is Stripping.ABSENT:
+            stripping = Stripping.IMPERFECT
         pose = HeadPose.draw(chance, self._atlas)
-        grid = self._grid(chance, pose)
-        lesions = plan_lesions(chance, self._atlas, pose, grid, kind)
-        source = deformed_positions(chance, self._atlas, pose, grid, masses(chance, lesions))
-        anatomy = draw_anatomy(chance, self._atlas, grid, source)
-        tumour = draw_tumour(chance, grid, anatomy, lesions)
-        mimics = draw_mimics(chance, grid, anatomy)
-        ideal = render_sequences(chance, grid, kind, anatomy, tumour, mimics)
-        images = torch.stack([acquire(chance, grid, image) for image in ideal]) * anatomy.mask
+        grid = self._grid(chance, pose, stripping)
+        scene = draw_scene(chance, self._atlas, pose, grid, kind)
+        anatomy, tumour, ideal = scene.anatomy, scene.tumour, scene.images
+        mask = anatomy.mask
+        if stripping is not Stripping.CLEAN:
+            head = draw_head(chance, self._head_atlas, grid, scene.source)
+            ideal = add_head(chance, grid, anatomy, head, ideal)
+            mask = self._left_by_stripping(chance, grid, scene, head, stripping)
+        seen = cut_field_of_view(chance, anatomy.mask)
+        images = torch.stack(
+            [acquire(chance, grid, image) * part for image, part in zip(ideal, seen, strict=True)]
+        )
+        covered = torch.stack(seen).any(0)
+        mask = mask & covered
         core = tumour.core
         # Where core and oedema share a voxel neither may reach one half: the sum decides.
-        regions = torch.stack([tumour.enhancing, core, core + tumour.oedema])
-        return SyntheticCase(images, regions, anatomy.mask, self.voxel, kind, seed)
+        regions = torch.stack([tumour.enhancing, core, core + tumour.oedema]) * covered
+        brain = anatomy.mask & covered
+        return SyntheticCase(images * mask, regions, mask, brain, self.voxel, kind, stripping, seed)
 
-    def _grid(self, chance: Chance, pose: HeadPose) -> Grid:
-        if self.shape is None:
-            return pose.fitting_grid(self.voxel)
-        x, y, z = (chance.uniform(-0.3, 0.3) * size for size in pose.extent)
-        return Grid(self.shape, self.voxel, (x, y, z))
+    def _grid(self, chance: Chance, pose: HeadPose, stripping: Stripping) -> Grid:
+        if self.shape is not None:
+            x, y, z = (chance.uniform(-0.3, 0.3) * size for size in pose.extent)
+            return Grid(self.shape, self.voxel, (x, y, z))
+        if stripping is Stripping.ABSENT:
+            return head_grid(chance, pose, self.voxel)
+        return pose.fitting_grid(self.voxel)
+
+    def _left_by_stripping(
+        self,
+        chance: Chance,
+        grid: Grid,
+        scene: Scene,
+        head: Tensor,
+        stripping: Stripping,
+    ) -> Tensor:
+        """The mask [D, H, W]: the whole head, or the brain with patches of what lies around it."""
+        beyond = beyond_cavity(self._head_atlas, scene.source)
+        if stripping is Stripping.ABSENT:
+            # Air within the head belongs to its foreground, as in a mask found by threshold.
+            return scene.anatomy.mask | (head != HeadTissue.AIR) | (beyond < 0)
+        patches = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(20, 60))[0]
+        reach = patches * chance.uniform(1, 5) + chance.uniform(-5, 2)
+        return scene.anatomy.mask | (beyond < reach)

@@ -25,7 +25,11 @@ def load_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     :raises InputError: if it is missing, unreadable or belongs to another configuration.
     """
     if not path.is_file():
-        raise InputError("no checkpoint to resume from", where=path.name)
+        raise InputError(
+            "no checkpoint to resume from",
+            where=str(path.parent),
+            remedy="give the folder of a run that has begun, or leave out --resume",
+        )
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         digest = state["config"]
@@ -36,7 +40,8 @@ def load_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
             f"belongs to another training configuration ({str(digest)[:12]}, "
             f"this one is {config.digest[:12]})",
             where=path.name,
-            remedy="resume with the configuration that began the run, or start a new folder",
+            remedy="resume with the configuration, --initial, --teacher and --data that began the "
+            "run, or start a new folder",
         )
     return state
 

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import InputError
 from ..network.config import REDUCTION, NetworkConfig
+
+WHOLE_BRAIN = (160, 192, 160)
+"""Voxels (z, y, x) of 1 mm: the static shape of the shipped engines, which holds most brains."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+SUBSET_WEIGHTS = {
+    "1000": 3.0,
+    "0100": 4.0,
+    "0010": 1.2,
+    "0001": 1.2,
+    "1100": 5.0,
+    "1010": 1.0,
+    "1001": 0.8,
+    "0110": 1.2,
+    "0101": 1.2,
+    "0011": 0.8,
+    "1110": 1.5,
+    "1101": 1.5,
+    "1011": 0.8,
+    "0111": 1.2,
+}
+"""The subsets without T2 and FLAIR are the hard ones."""
 
 
 class _Frozen(BaseModel):
@@ -18,13 +43,13 @@ class _Frozen(BaseModel):
 class Stage(_Frozen):
     """A part of the curriculum with one sort of sample.
 
-    Cases are made in voxels of ``case_voxel`` mm and refined to 1 mm; each sample is a window of
-    ``shape`` (z, y, x) voxels: the whole brain where it fits, else a crop.
+    Synthetic cases are made in voxels of ``case_voxel`` mm and refined to 1 mm; each sample is a
+    window of ``shape`` (z, y, x) voxels: the whole brain where it fits, else a crop.
     """
 
     steps: int = Field(gt=0)
-    shape: tuple[int, int, int] = (160, 192, 160)
-    case_voxel: int = Field(default=1, ge=1, le=4)
+    shape: tuple[int, int, int] = WHOLE_BRAIN
+    case_voxel: Literal[1, 2, 4] = 1
     whole_brain: bool = True
     samples_per_case: int = Field(default=3, gt=0)
     batch_size: int = Field(default=1, gt=0)
@@ -37,7 +62,11 @@ class Stage(_Frozen):
 
 
 class TrainingConfig(_Frozen):
-    """See the fields. Serialise with ``model_dump_json``; ``digest`` identifies the run."""
+    """See the fields. Serialise with ``model_dump_json``; ``digest`` identifies the run.
+
+    Files that a run needs are named by their SHA-256, never by a path, so that a configuration
+    means the same everywhere; the paths are given when the run starts.
+    """
 
     name: str
     seed: int = 0
@@ -57,7 +86,53 @@ class TrainingConfig(_Frozen):
     full_set_share: float = Field(
         default=0.5, ge=0, le=1, description="Share of samples with all four modalities."
     )
-    validation_cases: int = Field(default=5, ge=0)
+    subset_weights: dict[str, float] = Field(
+        default=SUBSET_WEIGHTS,
+        description="How often each of the other subsets is drawn, by availability of t1, t1c, t2, "
+        "flair.",
+    )
+    validation_steps: int = Field(default=250, gt=0, description="Steps between validations.")
+    validation_cases: int = Field(
+        default=7, ge=0, description="Cases of each set that a validation looks at; 0: none."
+    )
+    initial_weights: Sha256 | None = Field(
+        default=None, description="Weights that the run starts from; none: random ones."
+    )
+    teacher: Sha256 | None = Field(
+        default=None, description="Weights of the network that the run learns from."
+    )
+    teacher_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the teacher in the targets, the truth's: 1-."
+    )
+    own_data: Sha256 | None = Field(
+        default=None, description="Labelled cases of one's own, see OwnData.sha256."
+    )
+    own_data_share: float = Field(
+        default=0.75, ge=0, le=1, description="Share of own cases, the synthetic ones': 1-."
+    )
+    held_out_share: float = Field(
+        default=0.2, ge=0, lt=1, description="Share of own cases kept for validation."
+    )
+
+    @field_validator("subset_weights")
+    @classmethod
+    def _subsets_are_subsets(cls, weights: dict[str, float]) -> dict[str, float]:
+        for subset, weight in weights.items():
+            if subset not in SUBSET_WEIGHTS:
+                raise ValueError(f"{subset!r}: a subset is four flags such as 0111, some 1, some 0")
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"{subset}: a weight must not be negative, {weight} given")
+        if not sum(weights.values()) > 0:
+            raise ValueError("no subset would ever be drawn: give one a weight above 0")
+        return weights
+
+    @property
+    def subsets(self) -> dict[str, float]:
+        """Probabilities of all fifteen subsets."""
+        total = sum(self.subset_weights.values())
+        rest = 1 - self.full_set_share
+        others = {subset: rest * weight / total for subset, weight in self.subset_weights.items()}
+        return {"1111": self.full_set_share, **others}
 
     @property
     def steps(self) -> int:
@@ -68,6 +143,24 @@ class TrainingConfig(_Frozen):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def with_given(self, field: str, sha256: str | None, option: str) -> TrainingConfig:
+        """Return the configuration with the hash of files that were given.
+
+        :param field: ``initial_weights``, ``teacher`` or ``own_data``.
+        :param sha256: of what was given; None if nothing was.
+        :param option: where users give it, for messages.
+        :raises InputError: the configuration names other files, or some that were not given.
+        """
+        named = getattr(self, field)
+        if named is not None and named != sha256:
+            found = f"{sha256[:12]}… was given" if sha256 else "none was given"
+            raise InputError(
+                f"the configuration asks for what has SHA-256 {named[:12]}…, {found}",
+                where=option,
+                remedy=f"give that with {option}",
+            )
+        return self.model_copy(update={field: sha256})
 
 
 def read_config(path: Path) -> TrainingConfig:

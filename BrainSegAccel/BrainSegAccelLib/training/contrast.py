@@ -110,6 +110,9 @@ def _lesion_contrasts(
     """On T1 (before contrast agent), T2 and FLAIR."""
     # A third of the oedemas is markedly dark on T1, though never as dark as necrosis can be.
     darkening = chance.uniform(0.15, 0.38) if chance.event(0.33) else chance.uniform(-0.02, 0.2)
+    if chance.event(0.2):
+        # Mild oedema hardly leaves white matter's intensity.
+        darkening = -chance.uniform(0, 0.5) * (t1.white - t1.grey)
     oedema1 = max(t1.grey - darkening, t1.csf + 0.06)
     oedema2 = t2.grey + (
         chance.uniform(0.05, 0.3) if chance.event(0.3) else chance.uniform(0.2, 0.85)
@@ -200,7 +203,7 @@ def render_sequences(
     t1 += blood
     t1c += blood * chance.uniform(0.7, 1.1)
 
-    uptake = chance.log_uniform(0.18, 1.3)
+    uptake = chance.log_uniform(0.15, 1.3)
     uneven = 1 + painter.fine * chance.uniform(0, 0.35) + painter.coarse * chance.uniform(0, 0.2)
     t1c += tumour.enhancing * uneven.clamp_(min=0.25) * uptake
     normal = mimics.vessels * chance.uniform(0.3, 1) + mimics.meninges * chance.uniform(0, 0.7)

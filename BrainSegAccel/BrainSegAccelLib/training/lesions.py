@@ -24,6 +24,7 @@ class CaseKind(StrEnum):
     PATCHY = "patchy"
     SOLID = "solid"
     METASTASES = "metastases"
+    CAVITY = "cavity"
     NONE = "none"
 
     @property
@@ -34,11 +35,12 @@ class CaseKind(StrEnum):
 
 KIND_WEIGHTS = {
     CaseKind.RING.value: 0.40,
-    CaseKind.NON_ENHANCING.value: 0.18,
-    CaseKind.PATCHY.value: 0.14,
+    CaseKind.NON_ENHANCING.value: 0.15,
+    CaseKind.PATCHY.value: 0.12,
     CaseKind.SOLID.value: 0.08,
-    CaseKind.METASTASES.value: 0.12,
-    CaseKind.NONE.value: 0.08,
+    CaseKind.METASTASES.value: 0.10,
+    CaseKind.CAVITY.value: 0.05,
+    CaseKind.NONE.value: 0.10,
 }
 
 
@@ -53,11 +55,16 @@ class Lesion:
 
 @dataclass(frozen=True)
 class TumourMaps:
-    """Soft fractions [D, H, W] of necrotic core, enhancing tumour and oedema; they sum to <= 1."""
+    """Soft fractions [D, H, W] that sum to <= 1.
+
+    Necrotic core, enhancing tumour, oedema, and the fluid of a resection ``cavity``, which belongs
+    to none of the regions.
+    """
 
     necrosis: Tensor
     enhancing: Tensor
     oedema: Tensor
+    cavity: Tensor
 
     @property
     def core(self) -> Tensor:
@@ -100,7 +107,8 @@ def _draw_radius(chance: Chance, kind: CaseKind) -> float:
         return chance.log_uniform(2.2, 14)
     if kind.infiltrates:
         return chance.uniform(8, 30)
-    return chance.uniform(5, 27)
+    # Small foci within wide oedema are common, and hard: hence the logarithm.
+    return chance.log_uniform(3.5, 30)
 
 
 def masses(chance: Chance, lesions: list[Lesion]) -> list[Mass]:
@@ -118,7 +126,7 @@ def masses(chance: Chance, lesions: list[Lesion]) -> list[Mass]:
 def draw_tumour(chance: Chance, grid: Grid, anatomy: Anatomy, lesions: list[Lesion]) -> TumourMaps:
     """Grow every focus in its anatomy. Each is computed in its own box of the grid."""
     empty = torch.zeros(grid.shape, device=chance.device)
-    tumour = TumourMaps(empty, empty.clone(), empty.clone())
+    tumour = TumourMaps(empty, empty.clone(), empty.clone(), empty.clone())
     for lesion in lesions:
         spread = _draw_oedema_spread(chance, lesion)
         reach = 1.7 * lesion.radius + 1.5 * spread + 6
@@ -127,7 +135,12 @@ def draw_tumour(chance: Chance, grid: Grid, anatomy: Anatomy, lesions: list[Lesi
         focus = local.grow(spread)
         _merge(tumour, focus, box)
     mask = anatomy.mask
-    return TumourMaps(tumour.necrosis * mask, tumour.enhancing * mask, tumour.oedema * mask)
+    return TumourMaps(
+        tumour.necrosis * mask,
+        tumour.enhancing * mask,
+        tumour.oedema * mask,
+        tumour.cavity * mask,
+    )
 
 
 def _draw_oedema_spread(chance: Chance, lesion: Lesion) -> float:
@@ -144,15 +157,21 @@ def _draw_oedema_spread(chance: Chance, lesion: Lesion) -> float:
 
 
 def _merge(tumour: TumourMaps, focus: TumourMaps, box: tuple[slice, slice, slice]) -> None:
-    """Lay ``focus`` over ``tumour`` in ``box``, in place: core beats oedema, sums stay <= 1."""
+    """Lay ``focus`` over ``tumour`` in ``box``, in place; sums stay <= 1.
+
+    Core beats cavity, and both beat oedema.
+    """
     necrosis = torch.maximum(tumour.necrosis[box], focus.necrosis)
     enhancing = torch.maximum(tumour.enhancing[box], focus.enhancing)
     excess = (necrosis + enhancing).clamp_min(1)
     necrosis, enhancing = necrosis / excess, enhancing / excess
+    left = 1 - necrosis - enhancing
+    cavity = torch.minimum(torch.maximum(tumour.cavity[box], focus.cavity), left)
     oedema = torch.maximum(tumour.oedema[box], focus.oedema)
     tumour.necrosis[box] = necrosis
     tumour.enhancing[box] = enhancing
-    tumour.oedema[box] = torch.minimum(oedema, 1 - necrosis - enhancing)
+    tumour.cavity[box] = cavity
+    tumour.oedema[box] = torch.minimum(oedema, left - cavity)
 
 
 class _LocalGrowth:
@@ -207,10 +226,24 @@ class _LocalGrowth:
     def grow(self, spread: float) -> TumourMaps:
         chance, kind = self.chance, self.lesion.kind
         blurred = chance.uniform(0.6, 2.5) if kind.infiltrates else chance.uniform(0.4, 1.2)
-        core = torch.sigmoid(self.inside / blurred)
-        enhancing = self._enhancing(core)
-        focus = TumourMaps(core - enhancing, enhancing, torch.zeros_like(core))
-        return replace(focus, oedema=self._oedema(core, spread)) if spread > 0 else focus
+        body = torch.sigmoid(self.inside / blurred)
+        none = torch.zeros_like(body)
+        if kind is CaseKind.CAVITY:
+            residual = self._residual(body)
+            focus = TumourMaps(none, residual, none, body - residual)
+        else:
+            enhancing = self._enhancing(body)
+            focus = TumourMaps(body - enhancing, enhancing, none, none)
+        return replace(focus, oedema=self._oedema(body, spread)) if spread > 0 else focus
+
+    def _residual(self, body: Tensor) -> Tensor:
+        """Enhancing remnants along the wall of a resection cavity, in half of them."""
+        chance = self.chance
+        if chance.event(0.5):
+            return torch.zeros_like(body)
+        wall = torch.sigmoid((chance.uniform(1.5, 5) - self.inside) / 0.7)
+        texture = self.noise(max(5, self.lesion.radius * chance.uniform(0.4, 0.9)))
+        return body * wall * torch.sigmoid((texture - chance.uniform(-0.3, 1)) * 5)
 
     def _enhancing(self, core: Tensor) -> Tensor:
         """The part of ``core`` that takes up contrast agent."""

@@ -32,31 +32,51 @@ class SupervisedNetwork(nn.Module):
 
 
 class RegionLoss(nn.Module):
-    """Soft Dice (over the batch) plus weighted binary cross-entropy, for nested regions."""
+    """Soft Dice (over the batch) plus weighted binary cross-entropy, for nested regions.
 
-    def __init__(self, cross_entropy_weight: float, deep_supervision: tuple[float, float]) -> None:
+    A teacher's probabilities t join the truth y in the cross-entropy H at 1 mm,
+    ``(1 - share) * H(y, p) + share * H(t, p)``: the distillation of Hinton, Vinyals and Dean 2015,
+    "Distilling the knowledge in a neural network", arXiv 1503.02531, at temperature 1 and for
+    independent binary outputs. H is linear in its target, so it is taken once, of
+    ``(1 - share) * y + share * t``. Dice is no sound measure of soft targets and sees the truth.
+    """
+
+    def __init__(
+        self,
+        cross_entropy_weight: float,
+        deep_supervision: tuple[float, float],
+        teacher_share: float = 0.0,
+    ) -> None:
         super().__init__()
         self.cross_entropy_weight = cross_entropy_weight
         self.deep_supervision = deep_supervision
+        self.teacher_share = teacher_share
 
-    def forward(self, outputs: tuple[Tensor, Tensor, Tensor], regions: Tensor) -> Tensor:
+    def forward(
+        self,
+        outputs: tuple[Tensor, Tensor, Tensor],
+        regions: Tensor,
+        taught: Tensor | None = None,
+    ) -> Tensor:
         """A scalar.
 
         :param outputs: logits at 1, 8 and 4 mm, as of :class:`SupervisedNetwork`.
         :param regions: [B, 3, D, H, W] in 0 to 1.
+        :param taught: probabilities of a teacher, shaped as ``regions``.
         """
         logits, at8, at4 = outputs
         regions = regions.to(logits.device).float()
-        loss = self._at_scale(logits.float(), regions, 1)
+        targets = regions if taught is None else regions.lerp(taught, self.teacher_share)
+        loss = self._at_scale(logits.float(), regions, targets, 1)
         regions = functional.avg_pool3d(regions, 4)
         weight8, weight4 = self.deep_supervision
-        loss = loss + weight4 * self._at_scale(at4.float(), regions, 4)
+        loss = loss + weight4 * self._at_scale(at4.float(), regions, regions, 4)
         regions = functional.avg_pool3d(regions, 2)
-        return loss + weight8 * self._at_scale(at8.float(), regions, 8)
+        return loss + weight8 * self._at_scale(at8.float(), regions, regions, 8)
 
-    def _at_scale(self, logits: Tensor, regions: Tensor, voxel: int) -> Tensor:
+    def _at_scale(self, logits: Tensor, regions: Tensor, targets: Tensor, voxel: int) -> Tensor:
         smoothing = _SMOOTHING_MM3 / voxel**3
         dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=smoothing, smooth_dr=smoothing)
-        cross_entropy = functional.binary_cross_entropy_with_logits(logits, regions)
+        cross_entropy = functional.binary_cross_entropy_with_logits(logits, targets)
         overlap: Tensor = dice(logits, regions)
         return overlap + self.cross_entropy_weight * cross_entropy

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+from torch.utils.tensorboard import SummaryWriter
 
 from .train import Progress
 
@@ -88,15 +89,24 @@ class BarReport:
 
 
 class TensorBoardReport:
-    """Scalars for TensorBoard under ``folder``; needs the tensorboard package."""
+    """Scalars for TensorBoard under ``folder``; use as a context manager."""
 
     def __init__(self, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        self.folder = folder
+        self._writer: SummaryWriter | None = None
 
-        self._writer = SummaryWriter(str(folder))
+    def __enter__(self) -> TensorBoardReport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer:
+            self._writer.close()
 
     def __call__(self, progress: Progress) -> None:
         """Write a step's scalars."""
+        if self._writer is None:
+            # What a run that was killed logged after its last checkpoint is done again.
+            self._writer = SummaryWriter(str(self.folder), purge_step=progress.step)
         self._writer.add_scalar("loss", progress.loss, progress.step)
         self._writer.add_scalar("learning_rate", progress.learning_rate, progress.step)
         self._writer.add_scalar("seconds_per_step", progress.seconds, progress.step)

@@ -1,18 +1,26 @@
-"""A whole training run: configuration, folder, reports, resumption."""
+"""A whole training run: configuration, files, folder, reports, resumption."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 import time
 from pathlib import Path
 
 import torch
 
-from ..errors import InputError
-from .config import read_config
+from ..errors import InputError, UnavailableError
+from .config import TrainingConfig, read_config
+from .own_data import OwnData, OwnSource, open_own_data
+from .precision import multiplies_bf16
+from .pretrained import read_pretrained
 from .reporting import BarReport, LogReport, TensorBoardReport
+from .sources import MixedSource, SourceOf, case_device, synthetic_sources
 from .train import CHECKPOINT, Listener, Trainer
+from .validation import Validation, ValidationSet
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -22,26 +30,89 @@ def train(
     device: str = "cpu",
     resume: bool = False,
     minutes: float | None = None,
+    initial: str | None = None,
+    teacher: str | None = None,
+    data: Path | None = None,
 ) -> None:
     """Run (or go on with) the training of ``config`` in ``folder``.
 
     :param minutes: stop after this wall time even if steps are left; the run can be resumed.
-    :raises InputError: for a bad configuration, a foreign checkpoint, or a folder in use.
+    :param initial: weights to start from, see :func:`read_pretrained`.
+    :param teacher: model to learn from, likewise.
+    :param data: folder of labelled cases, see :func:`open_own_data`.
+    :raises InputError: for a bad configuration, a foreign checkpoint, a folder in use, unusable
+        cases, or files other than those that the configuration or the checkpoint was made with.
+    :raises ModelError: for a model that cannot be trusted.
     """
-    settings = read_config(config)
+    settings, where = read_config(config), _device(device)
+    start = read_pretrained(initial) if initial else None
+    guide = read_pretrained(teacher) if teacher else None
+    own = open_own_data(data, settings.held_out_share) if data else None
+    if start:
+        start.require_network(settings.network)
+    for field, sha256, option in (
+        ("initial_weights", start.sha256 if start else None, "--initial"),
+        ("teacher", guide.sha256 if guide else None, "--teacher"),
+        ("own_data", own.sha256() if own else None, "--data"),
+    ):
+        settings = settings.with_given(field, sha256, option)
     if not resume and (folder / CHECKPOINT).exists():
         raise InputError(
             "holds a checkpoint already", where=folder.name, remedy="add --resume or choose another"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    if own and not resume:
+        own.check()
+        log.info("%d cases to train on, %d held out", len(own.training), len(own.held_out))
     with contextlib.ExitStack() as stack:
-        listeners: list[Listener] = [LogReport()]
+        board = stack.enter_context(TensorBoardReport(folder / "tensorboard"))
+        listeners: list[Listener] = [LogReport(), board]
         if sys.stderr.isatty():
             listeners.append(stack.enter_context(BarReport()))
-        with contextlib.suppress(ImportError):
-            listeners.append(TensorBoardReport(folder / "tensorboard"))
-        trainer = Trainer(settings, folder, torch.device(device), listeners=tuple(listeners))
+        trainer = Trainer(
+            settings,
+            folder,
+            where,
+            initial=start,
+            teacher=guide.build(where) if guide else None,
+            sources=_sources(settings, where, own),
+            validation=_validation(settings, where, own),
+            listeners=tuple(listeners),
+        )
         if resume:
             trainer.resume()
         end = time.monotonic() + 60 * minutes if minutes else float("inf")
         trainer.run(until=lambda: time.monotonic() > end)
+
+
+def _device(name: str) -> torch.device:
+    """Return the device to train on, made ready.
+
+    :raises UnavailableError: this machine has no such device, or PyTorch cannot use it.
+    """
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"no device named {name!r}", where="--device", remedy="give cpu or cuda")
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise UnavailableError(
+                "PyTorch finds no CUDA device", where="--device", remedy="give --device cpu"
+            )
+        torch.backends.cudnn.benchmark = True  # all samples of a stage have one shape
+    device = torch.device(name)
+    log.info("%s in %s", name, "BF16 autocast" if multiplies_bf16(device) else "FP32")
+    return device
+
+
+def _sources(config: TrainingConfig, device: torch.device, own: OwnData | None) -> SourceOf:
+    synthetic = synthetic_sources(config, device)
+    if own is None:
+        return synthetic
+    own_cases = OwnSource(own.training, case_device(config, device))
+    return lambda stage: MixedSource(own_cases, synthetic(stage), config.own_data_share)
+
+
+def _validation(config: TrainingConfig, device: torch.device, own: OwnData | None) -> Validation:
+    if own is None:
+        return Validation(config, device)
+    held_out = OwnSource(own.held_out, case_device(config, device))
+    count = min(config.validation_cases, len(own.held_out))
+    return Validation(config, device, [ValidationSet("own/", count, held_out.read)])

@@ -1,9 +1,9 @@
-"""Training samples: windows of synthetic cases, with modalities dropped and intensities varied."""
+"""Training samples: windows of cases, with modalities dropped and intensities varied."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,30 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from .cases import CaseGenerator, SyntheticCase
 from .chance import Chance
 from .config import Stage, TrainingConfig
 from .geometry import Shape
 from .normalisation import normalise
+from .sources import CaseSource, TrainingCase
 
-# Subsets of t1, t1c, t2, flair other than the full one, with how often they are drawn. T1c alone
-# and the subsets without FLAIR are the hard ones.
-_SUBSETS = {
-    "1000": 0.8,
-    "0100": 2.0,
-    "0010": 1.2,
-    "0001": 1.2,
-    "1100": 1.5,
-    "1010": 1.0,
-    "1001": 0.8,
-    "0110": 1.5,
-    "0101": 1.5,
-    "0011": 1.0,
-    "1110": 2.0,
-    "1101": 1.5,
-    "1011": 1.2,
-    "0111": 1.5,
-}
 _SEEDS_PER_STAGE = 10_000_000
 
 
@@ -47,30 +29,30 @@ class Sample(NamedTuple):
 
 
 class SampleStream(Dataset[Sample]):
-    """Samples of one stage by index; sample n is a pure function of the configuration and n.
+    """Samples of one stage by index; sample n is a pure function of configuration, source and n.
 
     Each case serves ``samples_per_case`` samples, spread out so that neighbours show different
     cases: sample n of a worker shows case n // k - n % k. A worker therefore keeps k cases, and
     cases of different workers are disjoint.
     """
 
-    def __init__(self, config: TrainingConfig, stage_index: int) -> None:
+    def __init__(self, config: TrainingConfig, stage_index: int, source: CaseSource) -> None:
         self.config = config
         self.stage: Stage = config.stages[stage_index]
+        self.source = source
         self.first_seed = (config.seed * 100 + stage_index + 1) * _SEEDS_PER_STAGE
-        self._cases: OrderedDict[int, SyntheticCase] = OrderedDict()
-        self._generator: CaseGenerator | None = None
+        self._cases: dict[int, TrainingCase] = {}
 
     def __len__(self) -> int:
         return self.stage.steps * self.stage.batch_size
 
     def __getitem__(self, index: int) -> Sample:
-        case = self._case(self.case_seed(index))
-        chance = Chance(self.first_seed + _SEEDS_PER_STAGE // 2 + index, torch.device("cpu"))
-        return draw_sample(chance, case, self.stage, self.config.full_set_share)
+        case = self._case(self.case_number(index))
+        chance = Chance(self.first_seed + _SEEDS_PER_STAGE // 2 + index, case.images.device)
+        return draw_sample(chance, case, self.stage, self.config.subsets)
 
-    def case_seed(self, index: int) -> int:
-        """The seed of the case that sample ``index`` shows."""
+    def case_number(self, index: int) -> int:
+        """The source's number of the case that sample ``index`` shows."""
         stage, workers = self.stage, max(1, self.config.workers)
         batch, within = divmod(index, stage.batch_size)
         turn, worker = divmod(batch, workers)
@@ -79,56 +61,69 @@ class SampleStream(Dataset[Sample]):
         number = (tick - repeat + stage.samples_per_case) * workers + worker
         return self.first_seed + number
 
-    def _case(self, seed: int) -> SyntheticCase:
-        if self._generator is None:
-            self._generator = CaseGenerator(float(self.stage.case_voxel))
-        if seed not in self._cases:
-            self._cases[seed] = self._generator.generate(seed)
+    def _case(self, number: int) -> TrainingCase:
+        if number not in self._cases:
+            self._cases[number] = self.source.case(number)
             if len(self._cases) > self.stage.samples_per_case:
-                self._cases.popitem(last=False)
-        return self._cases[seed]
+                # The lowest number is the one whose last sample has been drawn.
+                del self._cases[min(self._cases)]
+        return self._cases[number]
 
 
 @torch.no_grad()
-def draw_sample(chance: Chance, case: SyntheticCase, stage: Stage, full_set_share: float) -> Sample:
-    """Cut one sample out of ``case``: window, mirror image, subset, intensities."""
-    present = _draw_subset(chance, full_set_share)
-    shape = tuple(size // stage.case_voxel for size in stage.shape)
-    shape = (shape[0], shape[1], shape[2])
+def draw_sample(
+    chance: Chance, case: TrainingCase, stage: Stage, subsets: Mapping[str, float]
+) -> Sample:
+    """Cut one sample out of ``case``: window, mirror image, subset, intensities.
+
+    :param subsets: how often each subset is shown, by availability of t1, t1c, t2, flair: "1011".
+    :param chance: draws fields on the device of the case, where the sample will be too.
+    """
+    present = _draw_subset(chance, subsets, case.images.flatten(1).any(dim=1).tolist())
+    voxel = round(case.voxel)
+    shape = (stage.shape[0] // voxel, stage.shape[1] // voxel, stage.shape[2] // voxel)
     if stage.whole_brain:
         start = centred_window(case.mask, shape, jitter=[chance.integer(-3, 3) for _ in range(3)])
     else:
         start = _random_window(chance, case, shape)
     mask = cut(case.mask[None], start, shape)[0]
     regions = cut(case.regions, start, shape)
-    images = torch.zeros((4, *shape))
-    for channel in range(4):
-        if present[channel] > 0:
+    images = case.images.new_zeros((4, *shape))
+    for channel, there in enumerate(present):
+        if there:
             varied = _vary_intensity(chance, case.images[channel])
-            images[channel] = cut(normalise(varied, case.mask)[None], start, shape)[0]
-    if stage.case_voxel > 1:
-        images, regions, mask = _refine(images, regions, mask, stage.case_voxel)
-        images += chance.white(images.shape) * chance.uniform(0, 0.12)
-        images *= mask * present[:, None, None, None]
+            # Zero within the mask: beyond the sequence's field of view, no tissue of its own.
+            covered = case.mask & (case.images[channel] > 0)
+            images[channel] = cut(normalise(varied, covered)[None], start, shape)[0]
+    availability = torch.tensor(present, dtype=torch.float32).to(images.device)
+    if voxel > 1:
+        images, regions, mask = _refine(images, regions, mask, voxel)
+        shown = mask & (images != 0)
+        images = (images + chance.white(images.shape) * chance.uniform(0, 0.12)) * shown
     if chance.event(0.5):
         images, regions = images.flip(-1), regions.flip(-1)
-    return Sample(images.half(), present, (regions > 0.5).to(torch.uint8))
+    return Sample(images.half(), availability, (regions > 0.5).to(torch.uint8))
 
 
-def centred_window(mask: Tensor, shape: Shape, jitter: list[int] | None = None) -> list[int]:
-    """First voxel of a window of ``shape`` with the mask's bounding box in its middle."""
-    start = []
-    for axis, size in enumerate(shape):
+def bounding_box(mask: Tensor) -> list[tuple[int, int]]:
+    """First voxel of ``mask`` [D, H, W] and the one past its last along each axis; all if empty."""
+    box = []
+    for axis in range(3):
         others = [other for other in range(3) if other != axis]
         inside = mask.any(others[1]).any(others[0]).nonzero()
-        middle = (
-            (int(inside[0]) + int(inside[-1]) + 1) // 2 if len(inside) else mask.shape[axis] // 2
-        )
-        start.append(middle - size // 2 + (jitter[axis] if jitter else 0))
-    return start
+        box.append((int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, mask.shape[axis]))
+    return box
 
 
-def cut(maps: Tensor, start: list[int], shape: Shape) -> Tensor:
+def centred_window(mask: Tensor, shape: Shape, jitter: Sequence[int] = (0, 0, 0)) -> list[int]:
+    """First voxel of a window of ``shape`` with the mask's bounding box in its middle."""
+    return [
+        (first + past) // 2 - size // 2 + moved
+        for (first, past), size, moved in zip(bounding_box(mask), shape, jitter, strict=True)
+    ]
+
+
+def cut(maps: Tensor, start: Sequence[int], shape: Shape) -> Tensor:
     """The window [C, *shape] of ``maps`` [C, D, H, W] at ``start``, zero beyond the border."""
     window = maps.new_zeros((maps.shape[0], *shape))
     source, target = [slice(None)], [slice(None)]
@@ -142,7 +137,7 @@ def cut(maps: Tensor, start: list[int], shape: Shape) -> Tensor:
     return window
 
 
-def _random_window(chance: Chance, case: SyntheticCase, shape: Shape) -> list[int]:
+def _random_window(chance: Chance, case: TrainingCase, shape: Shape) -> list[int]:
     """A window that mostly lies within the head, in three of four cases around a tumour voxel."""
     whole = case.regions[2] > 0.5
     about_tumour = chance.event(0.75) and bool(whole.any())
@@ -155,9 +150,11 @@ def _random_window(chance: Chance, case: SyntheticCase, shape: Shape) -> list[in
     return start
 
 
-def _draw_subset(chance: Chance, full_set_share: float) -> Tensor:
-    subset = "1111" if chance.event(full_set_share) else chance.pick(_SUBSETS)
-    return torch.tensor([float(flag) for flag in subset])
+def _draw_subset(chance: Chance, subsets: Mapping[str, float], there: list[bool]) -> list[bool]:
+    """Which modalities are shown, of those that are there: at least one."""
+    subset = chance.pick(subsets)
+    shown = [flag == "1" and has for flag, has in zip(subset, there, strict=True)]
+    return shown if any(shown) else there
 
 
 def _vary_intensity(chance: Chance, image: Tensor) -> Tensor:

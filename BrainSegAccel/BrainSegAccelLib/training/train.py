@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..files.atomic import atomic_write
@@ -21,7 +21,10 @@ from ..network.hybrid import HybridNetwork
 from .checkpoint import load_checkpoint, save_checkpoint, save_weights
 from .config import TrainingConfig
 from .loss import RegionLoss, SupervisedNetwork
+from .precision import mixed_precision
+from .pretrained import PretrainedWeights
 from .samples import Sample, SampleStream
+from .sources import SourceOf, synthetic_sources
 from .validation import Validation
 
 log = logging.getLogger(__name__)
@@ -44,7 +47,7 @@ class Progress:
     remaining: float
     """Estimated seconds to the end of the run, other stages taken at their voxel count."""
     scores: dict[str, float] | None = None
-    """Synthetic validation, where it has just been run."""
+    """Validation, where it has just been run."""
 
 
 Listener = Callable[[Progress], None]
@@ -53,9 +56,12 @@ Listener = Callable[[Progress], None]
 class Trainer:
     """Trains one network in ``folder``, which holds checkpoint, weights and configuration.
 
-    :param device: where network and loss run, in BF16 autocast; cases are made on the CPU.
+    :param device: where network and loss run, see :func:`mixed_precision`.
+    :param initial: weights to start from, of the configured network.
+    :param teacher: network in evaluation mode, on ``device``, whose probabilities are targets too.
+    :param sources: where the cases of a stage come from; default: all are synthetic.
+    :param validation: what the averaged network is scored on; default: synthetic cases.
     :param checkpoint_seconds: wall time between checkpoints.
-    :param validation_seconds: wall time between synthetic validations; the last step has one too.
     :param listeners: called after every step.
     """
 
@@ -65,21 +71,31 @@ class Trainer:
         folder: Path,
         device: torch.device,
         *,
+        initial: PretrainedWeights | None = None,
+        teacher: HybridNetwork | None = None,
+        sources: SourceOf | None = None,
+        validation: Validation | None = None,
         checkpoint_seconds: float = 180.0,
-        validation_seconds: float = 600.0,
         listeners: tuple[Listener, ...] = (),
     ) -> None:
         self.config, self.folder, self.device = config, folder, device
         self.checkpoint_seconds = checkpoint_seconds
-        self.validation_seconds = validation_seconds
         self.listeners = listeners
+        self.teacher = teacher
+        self.sources = sources or synthetic_sources(config, device)
+        self.validation = validation or Validation(config, device)
         torch.manual_seed(config.seed)
-        self.model = SupervisedNetwork(HybridNetwork(config.network)).to(device)
+        network = HybridNetwork(config.network)
+        if initial:
+            initial.load_into(network)
+        self.model = SupervisedNetwork(network).to(device)
         self.average = copy.deepcopy(self.model.network)
         self.optimiser = _optimiser(self.model, config)
-        self.loss = RegionLoss(config.cross_entropy_weight, config.deep_supervision)
-        self.validation = Validation(config, device)
+        self.loss = RegionLoss(
+            config.cross_entropy_weight, config.deep_supervision, config.teacher_share
+        )
         self.step = 0
+        self.seconds = 0.0
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint.
@@ -90,7 +106,10 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each at once or not at all."""
@@ -98,7 +117,13 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_cuda": (
+                torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+            ),
+            # Samples are drawn by their index, so the step is the position in their stream too.
             "step": self.step,
+            "seconds": self.seconds,
         }
         save_checkpoint(self.folder / CHECKPOINT, self.config, state)
         save_weights(self.folder / WEIGHTS, self.average.state_dict(), self.config)
@@ -108,18 +133,12 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.folder / "training.json") as beside:
             beside.write_text(self.config.model_dump_json(indent=2) + "\n")
-        saved = validated = began = time.monotonic()
+        saved = began = time.monotonic()
         pace = 0.0
         for stage, sample in self._samples():
             loss = self._train_on(sample)
-            now = time.monotonic()
-            seconds, began = now - began, now
+            seconds = time.monotonic() - began
             pace = 0.9 * pace + 0.1 * seconds if pace else seconds
-            scores = None
-            last = self.step == self.config.steps
-            if self.validation.count and (last or now - validated > self.validation_seconds):
-                scores = self.validation.score(self.average)
-                validated = began = time.monotonic()
             progress = Progress(
                 self.step,
                 self.config.steps,
@@ -128,16 +147,20 @@ class Trainer:
                 self.learning_rate(),
                 seconds,
                 self._remaining(stage, pace),
-                scores,
+                self._scores(),
             )
             for listener in self.listeners:
                 listener(progress)
+            now = time.monotonic()
+            self.seconds += now - began
             if now - saved > self.checkpoint_seconds:
                 self.save()
-                saved = time.monotonic()
+                saved = now
+            began = time.monotonic()
             if until():
                 break
         self.save()
+        log.info("step %d of %d, %.2f hours", self.step, self.config.steps, self.seconds / 3600)
 
     def learning_rate(self) -> float:
         """Linear warm-up, then a cosine to the final rate."""
@@ -147,6 +170,11 @@ class Trainer:
         span = config.learning_rate - config.final_learning_rate
         return warm * (config.final_learning_rate + span * fall)
 
+    def _scores(self) -> dict[str, float] | None:
+        """Validate when it is time: every so many steps, and after the last one."""
+        due = self.step % self.config.validation_steps == 0 or self.step == self.config.steps
+        return self.validation.score(self.average) if due and self.validation.sets else None
+
     def _samples(self) -> Iterator[tuple[int, Sample]]:
         """The rest of the curriculum: (stage, batch) from the current step on."""
         first = 0
@@ -155,7 +183,7 @@ class Trainer:
             first += stage.steps
             if done == stage.steps:
                 continue
-            stream = SampleStream(self.config, index)
+            stream = SampleStream(self.config, index, self.sources(stage))
             # The stream deals batches to workers in turn from batch 0; a resumed run must start
             # on the first worker's turn, and drops the batches that were already used.
             dropped = done % max(1, self.config.workers)
@@ -167,6 +195,8 @@ class Trainer:
                 num_workers=self.config.workers,
                 prefetch_factor=4 if self.config.workers else None,
                 worker_init_fn=_begin_worker,
+                # Else each loader would move the state of torch's own generator.
+                generator=torch.Generator(),
             )
             for number, batch in enumerate(loader):
                 if number >= dropped:
@@ -177,9 +207,9 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         x, availability = sample.x.to(self.device).float(), sample.availability.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed_precision(self.device):
             outputs = self.model(x, availability)
-        loss = self.loss(outputs, sample.regions)
+        loss = self.loss(outputs, sample.regions, self._taught(x, availability))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
@@ -190,6 +220,15 @@ class Trainer:
         self._update_average()
         self.step += 1
         return float(loss.detach())
+
+    @torch.no_grad()
+    def _taught(self, x: Tensor, availability: Tensor) -> Tensor | None:
+        """What the teacher, if there is one, says about a batch: probabilities [B, 3, D, H, W]."""
+        if self.teacher is None:
+            return None
+        with mixed_precision(self.device):
+            logits = self.teacher(x, availability)
+        return torch.sigmoid(logits.float())
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -1,28 +1,57 @@
-"""Synthetic validation: whole brains at 1 mm that training never sees."""
+"""Validation during training: whole brains at 1 mm that training never sees."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import torch
+from monai.inferers import SlidingWindowInferer
+from monai.metrics import compute_dice
 from torch import Tensor, nn
 
-from .cases import CaseGenerator
-from .config import TrainingConfig
-from .geometry import Shape
+from ..regions import Region
+from .cases import SyntheticCase
+from .config import WHOLE_BRAIN, TrainingConfig
 from .lesions import CaseKind
 from .normalisation import normalise
-from .samples import centred_window, cut
+from .precision import mixed_precision
+from .samples import bounding_box, cut
+from .sources import SyntheticSource, TrainingCase, case_device
 
 _FIRST_SEED = 1
-_SHAPE: Shape = (160, 192, 160)
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Cases of one sort.
+
+    :param name: stands before the names of its scores; empty for none.
+    :param read: makes or reads the case of an index below ``count``.
+    """
+
+    name: str
+    count: int
+    read: Callable[[int], TrainingCase]
 
 
 class Validation:
-    """Holds the validation cases (made when first needed) and scores networks on them."""
+    """Holds validation cases (made when first needed) and scores networks on them.
 
-    def __init__(self, config: TrainingConfig, device: torch.device) -> None:
-        self.count = config.validation_cases
+    A case is seen as in inference: all its modalities, in one pass if it fits the window of the
+    shipped engines, else in overlapping windows.
+
+    :param others: cases to score apart from the synthetic ones, which are always there.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, device: torch.device, others: Sequence[ValidationSet] = ()
+    ) -> None:
+        sets = (_synthetic_set(config, device), *others)
+        self.sets = tuple(one for one in sets if one.count)
         self.device = device
-        self._cases: list[tuple[Tensor, Tensor]] = []
+        self._cases: dict[str, list[_Case]] = {}
+        self._inferer = SlidingWindowInferer(WHOLE_BRAIN, overlap=0.25, mode="gaussian")
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
@@ -30,36 +59,64 @@ class Validation:
 
         ``false_ml`` is the mean volume predicted as whole tumour in tumour-free cases.
         """
-        self._prepare()
         network.eval()
-        scores: dict[str, list[float]] = {"ET": [], "TC": [], "WT": [], "false_ml": []}
-        availability = torch.ones(1, 4, device=self.device)
-        for x, regions in self._cases:
-            with torch.autocast(self.device.type, torch.bfloat16):
-                logits = network(x[None].float().to(self.device), availability)[0]
-            predicted = (logits > 0).cpu()
-            for name, guess, truth in zip(("ET", "TC", "WT"), predicted, regions, strict=True):
-                if truth.any():
-                    scores[name].append(dice(guess, truth))
-            if not regions.any():
-                scores["false_ml"].append(float(predicted[2].sum()) / 1000)
+        means: dict[str, float] = {}
+        for one in self.sets:
+            scores: dict[str, list[float]] = {}
+            for case in self._cases_of(one):
+                for name, value in self._score_case(network, case).items():
+                    scores.setdefault(f"{one.name}{name}", []).append(value)
+            means |= {name: sum(values) / len(values) for name, values in scores.items()}
         network.train()
-        return {name: sum(values) / len(values) for name, values in scores.items() if values}
+        return means
 
-    def _prepare(self) -> None:
-        if self._cases:
-            return
-        generator = CaseGenerator(1.0)
-        kinds = list(CaseKind)
-        for index in range(self.count):
-            case = generator.generate(_FIRST_SEED + index, kinds[index % len(kinds)])
-            start = centred_window(case.mask, _SHAPE)
-            images = torch.stack([normalise(image, case.mask) for image in case.images])
-            regions = cut((case.regions > 0.5).to(torch.uint8), start, _SHAPE)
-            self._cases.append((cut(images, start, _SHAPE).half(), regions.bool()))
+    def _score_case(self, network: nn.Module, case: _Case) -> dict[str, float]:
+        x, availability = case.x[None].float().to(self.device), case.availability.to(self.device)
+        with mixed_precision(self.device):
+            logits = self._inferer(x, network, availability[None])
+        predicted, truth = (logits > 0).float(), case.regions[None].float().to(self.device)
+        if not case.regions.any():
+            return {"false_ml": float(predicted[:, -1].sum()) / 1000}
+        dice = compute_dice(predicted, truth, ignore_empty=True)[0].tolist()
+        has_region = case.regions.flatten(1).any(dim=1).tolist()
+        named = zip(Region, dice, has_region, strict=True)
+        return {str(region): value for region, value, there in named if there}
+
+    def _cases_of(self, one: ValidationSet) -> list[_Case]:
+        if one.name not in self._cases:
+            self._cases[one.name] = [_prepared(one.read(index)) for index in range(one.count)]
+        return self._cases[one.name]
 
 
-def dice(predicted: Tensor, truth: Tensor) -> float:
-    """Dice coefficient of two boolean tensors; 1 where both are empty."""
-    total = int(predicted.sum()) + int(truth.sum())
-    return 2 * int((predicted & truth).sum()) / total if total else 1.0
+def _synthetic_set(config: TrainingConfig, device: torch.device) -> ValidationSet:
+    """Synthetic cases, of every :class:`CaseKind` in turn."""
+    source = SyntheticSource(1.0, case_device(config, device))
+    kinds = list(CaseKind)
+
+    def make(index: int) -> SyntheticCase:
+        return source.generator.generate(_FIRST_SEED + index, kinds[index % len(kinds)])
+
+    return ValidationSet("", config.validation_cases, make)
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """``x`` [4, D, H, W] float16, ``availability`` [4], ``regions`` [3, D, H, W] bool; CPU."""
+
+    x: Tensor
+    availability: Tensor
+    regions: Tensor
+
+
+def _prepared(case: TrainingCase) -> _Case:
+    """Normalise a case and cut it to its mask's bounding box."""
+    box = bounding_box(case.mask)
+    start = [first for first, _ in box]
+    depth, height, width = (past - first for first, past in box)
+    shape = (depth, height, width)
+    images = torch.stack([normalise(image, case.mask & (image > 0)) for image in case.images])
+    return _Case(
+        cut(images, start, shape).half().cpu(),
+        case.images.flatten(1).any(dim=1).float().cpu(),
+        cut(case.regions > 0.5, start, shape).cpu(),
+    )

@@ -1,0 +1,100 @@
+"""Weights of an earlier training: what a run starts from, or whom it learns from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from ..errors import InputError
+from ..network.config import NetworkConfig
+from ..network.hybrid import HybridNetwork
+from ..network.package import load_package
+from ..network.weights import load_into, parse_weights
+
+WEIGHTS_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class PretrainedWeights:
+    """Trained weights and the network they belong to.
+
+    :param name: file name, for messages.
+    :param sha256: of the safetensors file; what ties a run to these weights.
+    :param tensors: as of :meth:`HybridNetwork.state_dict`, in any floating-point format.
+    """
+
+    name: str
+    sha256: str
+    network: NetworkConfig
+    tensors: Mapping[str, Tensor]
+
+    def require_network(self, network: NetworkConfig) -> None:
+        """Check that the weights are of the architecture ``network``.
+
+        :raises InputError: they are of another one.
+        """
+        theirs, ours = self.network.model_dump(), network.model_dump()
+        other = [name for name in ours if ours[name] != theirs[name]]
+        if other:
+            shown = ", ".join(f"{name} {theirs[name]} instead of {ours[name]}" for name in other)
+            raise InputError(
+                f"weights of another network: {shown}",
+                where=self.name,
+                remedy="give weights of the network that the training configuration describes",
+            )
+
+    def load_into(self, network: HybridNetwork) -> None:
+        """Copy the weights into a network of their architecture.
+
+        :raises ModelError: a tensor is missing, unknown or of another shape.
+        """
+        load_into(network, self.tensors, self.name)
+
+    def build(self, device: torch.device) -> HybridNetwork:
+        """Return the network, FP32, in evaluation mode and without gradients."""
+        network = HybridNetwork(self.network)
+        self.load_into(network)
+        return network.requires_grad_(False).eval().to(device)
+
+
+def read_pretrained(model: str) -> PretrainedWeights:
+    """Open trained weights.
+
+    :param model: name of a shipped model, path of a model card, or path of the
+        ``weights.safetensors`` that training writes.
+    :raises InputError: no such model or file; a safetensors file that does not tell its network.
+    :raises ModelError: a file that cannot be trusted.
+    """
+    if not model.endswith(WEIGHTS_SUFFIX):
+        package = load_package(model)
+        record = package.card.weights
+        tensors = parse_weights(package.weights(), record.file)
+        return PretrainedWeights(record.file, record.sha256, package.card.network, tensors)
+    path = Path(model)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror or error})", where=path.name, remedy="check the path"
+        ) from error
+    tensors = parse_weights(content, path.name)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return PretrainedWeights(path.name, sha256, _network_in_header(path), tensors)
+
+
+def _network_in_header(path: Path) -> NetworkConfig:
+    with safe_open(path, "pt") as weights:
+        header = weights.metadata() or {}
+    if "network" not in header:
+        raise InputError(
+            "does not tell which network it belongs to",
+            where=path.name,
+            remedy="give the model card or the weights that brainsegaccel train wrote",
+        )
+    return NetworkConfig.model_validate_json(header["network"])

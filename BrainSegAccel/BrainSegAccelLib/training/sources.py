@@ -1,0 +1,99 @@
+"""Where training cases come from: the synthetic generator, a user's folder, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .cases import CaseGenerator, SyntheticCase
+from .chance import Chance
+from .config import Stage, TrainingConfig
+
+CPU = torch.device("cpu")
+
+
+class TrainingCase(Protocol):
+    """What samples are cut out of; all tensors on one device, axes z, y, x in LPS order."""
+
+    @property
+    def images(self) -> Tensor:
+        """[4, D, H, W] float32: t1, t1c, t2, flair, in any unit; positive where something is
+        shown, 0 outside the mask, beyond a field of view, and all over if the modality is missing.
+        """
+
+    @property
+    def regions(self) -> Tensor:
+        """[3, D, H, W] float32 in 0 to 1: soft ET, TC, WT; the regions are where it is > 0.5."""
+
+    @property
+    def mask(self) -> Tensor:
+        """[D, H, W] bool: the voxels that are shown and whose intensities are normalised."""
+
+    @property
+    def voxel(self) -> float:
+        """Edge in mm: 1, 2 or 4."""
+
+
+class CaseSource(Protocol):
+    """Cases by number, from 0 to any number; the same number is always the same case."""
+
+    def case(self, number: int) -> TrainingCase:
+        """Make or read a case."""
+
+
+SourceOf = Callable[[Stage], CaseSource]
+"""The source of a stage of the curriculum."""
+
+
+@dataclass
+class SyntheticSource:
+    """Cases of the generator; the number is the seed.
+
+    :param voxel: voxel edge in mm.
+    """
+
+    voxel: float
+    device: torch.device
+
+    def case(self, number: int) -> SyntheticCase:
+        """Make a case."""
+        return self.generator.generate(number)
+
+    @cached_property
+    def generator(self) -> CaseGenerator:
+        """What makes the cases; itself made when first needed, in the process that needs it."""
+        return CaseGenerator(self.voxel, device=self.device)
+
+
+@dataclass
+class MixedSource:
+    """Cases of two sources, each case of one of them.
+
+    :param share: how many of the cases are of ``first``, 0 to 1.
+    """
+
+    first: CaseSource
+    second: CaseSource
+    share: float
+
+    def case(self, number: int) -> TrainingCase:
+        """Let the number decide which source to ask for it."""
+        # Not the seed that the sources draw from: what they draw must not depend on the choice.
+        first = Chance(-1 - number, CPU).event(self.share)
+        return (self.first if first else self.second).case(number)
+
+
+def case_device(config: TrainingConfig, device: torch.device) -> torch.device:
+    """Where cases are made: on the training device, but on the CPU by worker processes."""
+    return CPU if config.workers else device
+
+
+def synthetic_sources(config: TrainingConfig, device: torch.device) -> SourceOf:
+    """Return the sources of a run that trains on ``device`` and on synthetic cases only."""
+    made_on = case_device(config, device)
+    return lambda stage: SyntheticSource(float(stage.case_voxel), made_on)
