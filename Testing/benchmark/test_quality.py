@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.benchmark.quality import (
     HD95_ONE_EMPTY_MM,
+    Labels,
+    Mask,
     dice,
     hd95,
     region_mask,
@@ -13,9 +15,7 @@ from BrainSegAccelLib.regions import Region
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
 ISOTROPIC = (1.0, 1.0, 1.0)
 
 shapes = array_shapes(min_dims=3, max_dims=3, max_side=7)
@@ -38,20 +38,83 @@ def random_pair(seed: int) -> tuple[Mask, Mask, tuple[float, float, float]]:
     return one, other, (i, j, k)
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning:monai")
-@pytest.mark.parametrize("seed", range(60))
-def test_agrees_with_monai(seed: int) -> None:
-    # MONAI takes the spacing in array order and leaves empty masks as nan or infinity.
+def by_monai(one: Mask, other: Mask, spacing: tuple[float, ...]) -> tuple[float, float]:
+    """Dice and HD95 by MONAI, which takes the spacing in array order; no mask may be empty."""
     torch = pytest.importorskip("torch")
     metrics = pytest.importorskip("monai.metrics")
-    one, other, spacing = random_pair(seed)
     y_pred, y = (torch.from_numpy(mask)[None, None].float() for mask in (one, other))
     distance = metrics.compute_hausdorff_distance(
         y_pred, y, include_background=True, percentile=95, spacing=spacing[::-1]
     )
     overlap = metrics.compute_dice(y_pred, y, include_background=True)
-    assert hd95(one, other, spacing) == pytest.approx(distance.item(), abs=1e-4)
-    assert dice(one, other) == pytest.approx(overlap.item(), abs=1e-6)
+    return overlap.item(), distance.item()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:monai")
+@pytest.mark.parametrize("seed", range(60))
+def test_agrees_with_monai(seed: int) -> None:
+    one, other, spacing = random_pair(seed)
+    overlap, distance = by_monai(one, other, spacing)
+    assert hd95(one, other, spacing) == pytest.approx(distance, abs=1e-4)
+    assert dice(one, other) == pytest.approx(overlap, abs=1e-6)
+
+
+def tumour(seed: int, shape: tuple[int, int, int] = (48, 60, 54)) -> Labels:
+    """Nested balls of oedema, core and enhancing rim, with specks of any label far and near."""
+    rng = np.random.default_rng(seed)
+    centre, radius = rng.uniform(0.3, 0.7, 3) * shape, rng.uniform(5, 16)
+    apart = np.moveaxis(np.indices(shape), 0, -1) - centre
+    distance = np.sqrt((apart**2).sum(-1)) + rng.normal(0, 0.5, shape)
+    labels = np.select(
+        [distance < 0.4 * radius, distance < 0.7 * radius, distance < radius], [1, 4, 2]
+    )
+    for _ in range(rng.integers(8)):
+        k, j, i = (int(rng.integers(n)) for n in shape)
+        side = rng.integers(1, 4)
+        labels[k : k + side, j : j + side, i : i + side] = rng.integers(1, 5)
+    return labels.astype(np.uint8)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:monai")
+@pytest.mark.parametrize("seed", range(12))
+def test_label_maps_with_specks_agree_with_monai(seed: int) -> None:
+    prediction, reference = tumour(seed), tumour(seed + 1000 * (seed % 2))
+    prediction = np.roll(prediction, seed % 5, seed % 3)
+    spacing = (1.0, 1.0, 1.0) if seed % 3 else (0.7, 1.1, 4.0)
+    found = score(prediction, reference, spacing)
+    for region in Region:
+        one, other = region_mask(prediction, region), region_mask(reference, region)
+        overlap, distance = by_monai(one, other, spacing)
+        assert found[region].dice == pytest.approx(overlap, abs=1e-6)
+        assert found[region].hd95_mm == pytest.approx(distance, abs=1e-4)
+
+
+def _box(*sides: slice) -> Mask:
+    mask = np.zeros((20, 24, 28), dtype=bool)
+    mask[sides] = True
+    return mask
+
+
+ALL = slice(None)
+EDGE_CASES = {
+    "whole volumes": (_box(), _box()),
+    "a voxel against the whole volume": (_box(0, 0, 0), _box()),
+    "opposite corners": (_box(0, 0, 0), _box(-1, -1, -1)),
+    "two plates": (_box(3, ALL, ALL), _box(15, ALL, ALL)),
+    "a line against a plate": (_box(ALL, 5, 5), _box(ALL, ALL, 27)),
+    "bodies that do not meet": (_box(ALL, slice(0, 8)), _box(ALL, slice(14, 24))),
+    "one of two bodies is missed": (_box(slice(2, 5)), _box(slice(2, 5)) | _box(slice(12, 18))),
+    "a body, and a speck elsewhere": (_box(slice(2, 9), slice(2, 9)), _box(19, 23, 27)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:monai")
+@pytest.mark.parametrize("pair", EDGE_CASES.values(), ids=EDGE_CASES.keys())
+def test_edge_cases_agree_with_monai(pair: tuple[Mask, Mask]) -> None:
+    spacing = (0.9, 1.3, 2.0)
+    overlap, distance = by_monai(*pair, spacing)
+    assert dice(*pair) == pytest.approx(overlap, abs=1e-6)
+    assert hd95(*pair, spacing) == pytest.approx(distance, abs=1e-4)
 
 
 def test_two_single_voxels_are_as_far_apart_as_their_centres() -> None:

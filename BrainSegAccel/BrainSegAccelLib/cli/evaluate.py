@@ -1,23 +1,120 @@
-"""``brainsegaccel evaluate``: how far two label maps agree."""
+"""``brainsegaccel evaluate``: two label maps compared, or a model with labelled cases."""
 
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..resources import DEFAULT_MODEL
+from .options import BackendOption, DeviceOption, ModelOption, PrecisionOption
+
+if TYPE_CHECKING:
+    from ..evaluation.report import EvaluationReport
+    from .services import Services
+
+HELP = "brainsegaccel evaluate --help shows what can be given"
+ONLY_FOR_CASES = ("subsets", "output", "model", "backend", "precision", "device")
+REPORT = "evaluation"
+
 
 def evaluate(
-    prediction: Annotated[Path, typer.Argument(help="Label map or segmentation file.")],
-    reference: Annotated[Path, typer.Argument(help="What it is compared with, on the same grid.")],
+    context: typer.Context,
+    prediction: Annotated[
+        Path | None, typer.Argument(metavar="PREDICTION", help="Label map or segmentation file.")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Argument(metavar="REFERENCE", help="What it is compared with, on the same grid."),
+    ] = None,
+    cases: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Run the model on every case below DIR instead, and score it."
+        ),
+    ] = None,
+    subsets: Annotated[
+        bool, typer.Option("--subsets", help="With --cases: also every subset of the modalities.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help=f"With --cases: folder for {REPORT}.md and {REPORT}.json; made if need be.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    model: ModelOption = DEFAULT_MODEL,
+    backend: BackendOption = "auto",
+    precision: PrecisionOption = "auto",
+    device: DeviceOption = "auto",
 ) -> None:
-    """Compare two label maps: Dice, HD95 and volumes by region.
+    """Compare two label maps, or a model with labelled cases: Dice and HD95 by region.
 
-    Label 4 counts as enhancing tumour, as in BraTS up to 2021.
+    Label 4 counts as enhancing tumour, as in BraTS up to 2021. A case below DIR is a folder with
+    modalities, found as segment finds them, and labels: one image named seg, label or truth.
     """
+    _check_arguments(context, prediction, reference, cases)
+    if prediction is not None and reference is not None:
+        _compare(prediction, reference, as_json)
+        return
+    assert cases is not None
+    from ..errors import RunError
+    from ..evaluation.markdown import to_markdown
+    from ..evaluation.run import evaluate_cases
+    from ..files.labelled import case_folders
+    from ..inference.progress import StageClock
+    from .folder import ready_folder
+    from .progress import progress_on_stderr
+    from .time_left import work_on_stderr
+
+    services: Services = context.obj
+    folders = case_folders(cases)
+    with ExitStack() as stack:
+        if output is not None:
+            stack.enter_context(ready_folder(output))
+        pipeline = services.make_pipeline(
+            model=model, backend=backend, precision=precision, device=device
+        )
+        with progress_on_stderr() as stages:
+            pipeline.warm(StageClock(stages))
+        with work_on_stderr() as work:
+            report = evaluate_cases(folders, cases, pipeline, work, every_subset=subsets)
+        if output is not None:
+            _write(report, output)
+    print(_as_json(report) if as_json else to_markdown(report), end="")
+    if report.failed:
+        names = ", ".join(failed.case for failed in report.failed)
+        raise RunError(
+            f"{len(report.failed)} of {len(folders)} cases failed ({names})",
+            where=str(cases),
+            remedy="the report says why",
+        )
+
+
+def _check_arguments(
+    context: typer.Context, prediction: Path | None, reference: Path | None, cases: Path | None
+) -> None:
+    """Refuse what contradicts itself: the command does one of two things.
+
+    :raises InputError: neither or both are asked for; an option that would have no effect.
+    """
+    from ..errors import InputError
+
+    if cases is not None and prediction is not None:
+        raise InputError("--cases and PREDICTION are two different things", remedy=HELP)
+    if cases is None and reference is None:
+        raise InputError("give PREDICTION and REFERENCE, or --cases DIR", remedy=HELP)
+    for name in ONLY_FOR_CASES if cases is None else ():
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError("has an effect only with --cases", where=f"--{name}", remedy=HELP)
+
+
+def _compare(prediction: Path, reference: Path, as_json: bool) -> None:
     from ..benchmark.evaluate import evaluate_files
 
     evaluation = evaluate_files(prediction, reference)
@@ -27,3 +124,22 @@ def evaluate(
         from rich.console import Console
 
         Console(highlight=False).print(evaluation.as_table())
+
+
+def _write(report: EvaluationReport, folder: Path) -> None:
+    """Write both files; the second is complete before the first is in place."""
+    from ..evaluation.markdown import to_markdown
+    from ..files.atomic import atomic_write
+
+    with (
+        atomic_write(folder / f"{REPORT}.md") as markdown,
+        atomic_write(folder / f"{REPORT}.json") as document,
+    ):
+        markdown.write_text(to_markdown(report), encoding="utf-8")
+        document.write_text(_as_json(report), encoding="utf-8")
+
+
+def _as_json(report: EvaluationReport) -> str:
+    from ..manifest.write import render_json
+
+    return render_json(report.model_dump(mode="json"))

@@ -1,0 +1,47 @@
+"""The whole tumour that no network is needed for: what every figure has to be compared with."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..benchmark.evaluate import RegionEvaluation
+from ..benchmark.quality import Mask, dice, hd95, region_mask
+from ..preprocessing.foreground import find_foreground
+from ..preprocessing.normalisation import normalise
+from ..preprocessing.resampling import resample
+from ..regions import Region
+from ..segmentation import Segmentation
+from ..volume import Array, Volume
+
+SIGMA_VOXELS = 1.0
+THRESHOLD = 1.0
+
+
+def bright_on_flair(flair: Array) -> Mask:
+    """Return the largest connected part that is bright on FLAIR.
+
+    Normalised over the brain (the head, where the skull is on), smoothed by `SIGMA_VOXELS`, above
+    `THRESHOLD` standard deviations inside the brain; face neighbours are connected.
+
+    :param flair: float32 (k, j, i), not constant.
+    :returns: bool (k, j, i); empty if nothing is that bright.
+    """
+    brain = find_foreground(flair).mask
+    image = sitk.GetImageFromArray(normalise(flair, brain))
+    smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(image, SIGMA_VOXELS))
+    bright = sitk.GetImageFromArray(((smooth > THRESHOLD) & brain).astype(np.uint8))
+    parts = sitk.RelabelComponent(sitk.ConnectedComponent(bright))
+    return sitk.GetArrayFromImage(parts) == 1
+
+
+def evaluate_baseline(flair: Volume, truth: Segmentation) -> RegionEvaluation:
+    """Compare the bright part of FLAIR with the whole tumour of a reference, on its grid."""
+    found = bright_on_flair(resample(flair.array, flair.grid, truth.grid)[0])
+    expected = region_mask(truth.labels, Region.WT)
+    return RegionEvaluation(
+        dice=dice(found, expected),
+        hd95_mm=hd95(found, expected, truth.grid.spacing),
+        prediction_ml=np.count_nonzero(found) * truth.grid.voxel_volume_mm3 / 1000.0,
+        reference_ml=truth.volume_ml(*Region.WT.labels),
+    )

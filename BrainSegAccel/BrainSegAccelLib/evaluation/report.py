@@ -1,0 +1,190 @@
+"""The report of an evaluation: every case, every subset and their means, in one typed document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from ..backends.protocol import Device, Precision
+from ..benchmark.evaluate import RegionEvaluation
+from ..manifest.model import ModelIdentity, Software
+from ..manifest.record import Count, Measured, Millilitres, Record, Score, Text
+from ..modality import Modality
+from ..regions import Region
+
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+
+CONVENTIONS = (
+    "ET, TC and WT are enhancing tumour, tumour core and whole tumour; label 4 of a reference is "
+    "enhancing tumour, as in BraTS up to 2021.",
+    "HD95 is the larger of the two directed 95th percentiles of the distances between surfaces, in "
+    "mm; 373.13 if one of the two is empty, 0 if both are.",
+    "A mean is taken over the cases whose reference shows the region; a region that was missed "
+    "counts with Dice 0 and HD95 373.13.",
+    "A case whose reference lacks a region is left out of that mean and counted apart: rightly "
+    "empty if nothing was predicted either, else a false positive.",
+    "The mean with empty references counted takes every case: Dice 1 and HD95 0 where it is "
+    "rightly empty, Dice 0 and HD95 373.13 for a false positive.",
+    "Enhancing tumour cannot be told without T1c: subsets without it are listed apart for ET.",
+    "No network: FLAIR smoothed by 1 voxel, z-score above 1.0 in the brain, the largest connected "
+    "part; whole tumour only.",
+)
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+class Outcome(StrEnum):
+    """Who shows a region: the prediction, the reference, both or neither."""
+
+    FOUND = "found"
+    MISSED = "missed"
+    FALSE_POSITIVE = "false positive"
+    RIGHTLY_EMPTY = "rightly empty"
+
+
+class RegionScores(Record):
+    """Agreement on one region of one case."""
+
+    outcome: Outcome
+    dice: Score
+    hd95_mm: Score
+    predicted_ml: Millilitres
+    reference_ml: Millilitres
+
+    @classmethod
+    def of(cls, found: RegionEvaluation) -> Self:
+        """Take the figures of a comparison."""
+        outcome = {
+            (True, True): Outcome.FOUND,
+            (False, True): Outcome.MISSED,
+            (True, False): Outcome.FALSE_POSITIVE,
+            (False, False): Outcome.RIGHTLY_EMPTY,
+        }[found.prediction_ml > 0, found.reference_ml > 0]
+        return cls(
+            outcome=outcome,
+            dice=found.dice,
+            hd95_mm=found.hd95_mm,
+            predicted_ml=found.prediction_ml,
+            reference_ml=found.reference_ml,
+        )
+
+    @property
+    def reference_shows_it(self) -> bool:
+        """Whether the case counts in the means of the region."""
+        return self.outcome in (Outcome.FOUND, Outcome.MISSED)
+
+
+Modalities = Annotated[tuple[Modality, ...], Field(min_length=1)]
+Scores = Annotated[dict[Region, RegionScores], Field(min_length=3, description="By region.")]
+
+
+class SubsetScores(Record):
+    """One case, seen through some of its modalities."""
+
+    modalities: Modalities
+    regions: Scores
+
+
+class CaseRecord(Measured):
+    """One case."""
+
+    case: Text = Field(description="The case's folder, below the folder that was evaluated.")
+    modalities: Modalities
+    regions: Scores = Field(description="By region, from all modalities of the case.")
+    no_network: RegionScores | None = Field(description="The whole tumour of the baseline.")
+    subsets: tuple[SubsetScores, ...] = Field(
+        description="Every subset of the case's modalities; empty if they were not asked for."
+    )
+
+
+class FailedCase(Record):
+    """A case that could not be evaluated."""
+
+    case: Text
+    error: Text
+
+
+class RegionSummary(Measured):
+    """Means of one region over cases, and what the means leave out."""
+
+    cases: Count = Field(description="Whose reference shows the region: those of the means.")
+    dice: Score | None
+    hd95_mm: Score | None
+    missed: Count = Field(description="Of these cases, those in which nothing was predicted.")
+    without: Count = Field(description="Cases whose reference lacks the region.")
+    rightly_empty: Count = Field(description="Of those, the ones in which nothing was predicted.")
+    false_positives: Count
+    false_ml: Millilitres = Field(description="Predicted in all false positives together.")
+    dice_empty_counted: Score | None = Field(description="Mean over all cases, 1 or 0 if empty.")
+    hd95_empty_counted_mm: Score | None
+
+
+class Summary(Record):
+    """Means over cases."""
+
+    cases: Count
+    regions: dict[Region, RegionSummary] = Field(min_length=3)
+    no_network: RegionSummary = Field(description="Whole tumour of the cases that have FLAIR.")
+
+
+class SubsetSummary(Summary):
+    """Means over the cases that have all modalities of a subset."""
+
+    modalities: Modalities
+
+
+class SubsetMean(Measured):
+    """Mean over subsets of the means over cases."""
+
+    subsets: Count
+    dice: Score | None
+    hd95_mm: Score | None
+
+
+class OverSubsets(Measured):
+    """Means over all subsets."""
+
+    regions: dict[Region, SubsetMean] = Field(
+        min_length=3, description="ET over the subsets with T1c, TC and WT over all."
+    )
+    enhancing_without_t1c: SubsetMean
+    no_network: SubsetMean = Field(description="Whole tumour, over the subsets with FLAIR.")
+    lowest_wt: Modalities | None = Field(description="The subset with the lowest Dice of WT.")
+    lowest_wt_share: Score | None = Field(description="That Dice, as a share of all four's.")
+
+
+class EvaluationRuntime(Record):
+    """What the network ran on."""
+
+    backend: Text
+    version: Text
+    precision: Precision
+    device: Device
+    device_name: Text
+
+
+class EvaluationReport(Measured):
+    """Everything that an evaluation found."""
+
+    schema_version: Literal["1.0"]
+    created_utc: Annotated[AwareDatetime, AfterValidator(_to_utc)]
+    software: Software
+    model: ModelIdentity
+    runtime: EvaluationRuntime
+    conventions: tuple[Text, ...]
+    cases: tuple[CaseRecord, ...]
+    failed: tuple[FailedCase, ...]
+    mean: Summary = Field(description="Over all cases, each with all modalities that it has.")
+    subsets: tuple[SubsetSummary, ...] = Field(description="Empty if they were not asked for.")
+    over_subsets: OverSubsets | None
+
+
+def by_region(evaluations: Mapping[Region, RegionEvaluation]) -> dict[Region, RegionScores]:
+    """Return the scores of every region of a comparison."""
+    return {region: RegionScores.of(evaluations[region]) for region in Region}
