@@ -1,0 +1,143 @@
+"""A case is run once, and again only if something that its result depends on has changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from gzip import compress, decompress
+from pathlib import Path
+
+import pytest
+from BrainSegAccelLib.batch.task import Outcome, Status, Task, run_task
+from BrainSegAccelLib.inference.runner import Runner, local_pipeline
+from BrainSegAccelLib.preprocessing.options import (
+    BrainExtraction,
+    PreprocessingOptions,
+    RegistrationMode,
+)
+
+
+def with_job(task: Task, **changes: object) -> Task:
+    return replace(task, job=replace(task.job, **changes))  # type: ignore[arg-type]
+
+
+def spoil_result(task: Task) -> Task:
+    content = bytearray(task.job.output.read_bytes())
+    content[-1] ^= 1
+    task.job.output.write_bytes(content)
+    return task
+
+
+def remove(name: str) -> Callable[[Task], Task]:
+    def change(task: Task) -> Task:
+        getattr(task.job, name).unlink()
+        return task
+
+    return change
+
+
+def change_input(task: Task) -> Task:
+    file = task.folder / "t1c.nii.gz"
+    file.write_bytes(compress(decompress(file.read_bytes()), compresslevel=1))
+    return task
+
+
+def change_manifest(task: Task) -> Task:
+    document = json.loads(task.job.manifest.read_text())
+    document["software"]["version"] = "0.0.0"
+    task.job.manifest.write_text(json.dumps(document))
+    return task
+
+
+def cut_manifest(task: Task) -> Task:
+    task.job.manifest.write_bytes(task.job.manifest.read_bytes()[:-100])
+    return task
+
+
+CHANGES: dict[str, Callable[[Task], Task]] = {
+    "result gone": remove("output"),
+    "manifest gone": remove("manifest"),
+    "result damaged": spoil_result,
+    "manifest damaged": cut_manifest,
+    "input changed": change_input,
+    "other version": change_manifest,
+    "other backend": lambda task: with_job(task, backend="openvino"),
+    "other precision": lambda task: with_job(task, precision="fp32"),
+    "registration": lambda task: with_job(
+        task, preprocessing=PreprocessingOptions(RegistrationMode.OFF)
+    ),
+    "bias correction": lambda task: with_job(
+        task, preprocessing=PreprocessingOptions(bias_correction=True)
+    ),
+    "brain extraction": lambda task: with_job(
+        task, preprocessing=PreprocessingOptions(brain_extraction=BrainExtraction.OFF)
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_finished_case_is_kept_until_something_changes(make_tasks, change) -> None:
+    (task,) = make_tasks(1)
+    assert run_task(task, local_pipeline) == Outcome("c0", Status.DONE)
+    written = task.job.output.stat().st_mtime_ns
+    assert run_task(task, local_pipeline) == Outcome("c0", Status.KEPT)
+    assert task.job.output.stat().st_mtime_ns == written
+    changed = change(task)
+    assert run_task(changed, local_pipeline) == Outcome("c0", Status.DONE)
+    assert run_task(changed, local_pipeline) == Outcome("c0", Status.KEPT)
+
+
+def test_other_weights(make_tasks, tmp_path) -> None:
+    (task,) = make_tasks(1)
+    run_task(task, local_pipeline)
+    shutil.copytree(Path(task.job.model).parent, tmp_path / "other")
+    card = tmp_path / "other" / Path(task.job.model).name
+    document = json.loads(card.read_text())
+    document["weights"]["sha256"] = document["onnx"]["made_from_sha256"] = "0" * 64
+    card.write_text(json.dumps(document))
+    other = with_job(task, model=str(card))
+    assert run_task(other, local_pipeline).status is Status.DONE
+
+
+def test_a_failure_is_one_line_without_the_folder(make_tasks, tmp_path) -> None:
+    (task,) = make_tasks(1)
+    (task.folder / "t1c.nii.gz").write_bytes(b"")
+    outcome = run_task(task, local_pipeline)
+    assert outcome == Outcome(
+        "c0", Status.FAILED, "t1c.nii.gz: empty file; copy or export it again"
+    )
+
+
+def test_an_unexpected_failure_is_an_outcome_too(make_tasks) -> None:
+    def broken(**_request: str) -> Runner:
+        raise ValueError("two\nlines")
+
+    (task,) = make_tasks(1)
+    assert run_task(task, broken).error == "failed, ValueError: two lines"
+
+
+def test_the_engine_stays_warm(make_tasks) -> None:
+    made = []
+
+    def counting(**request: str) -> Runner:
+        made.append(request)
+        return local_pipeline(**request)
+
+    tasks = make_tasks(3)
+    assert {run_task(task, counting).status for task in tasks} == {Status.DONE}
+    assert len(made) == 1
+    stages = [json.loads(task.job.manifest.read_text())["latency"]["stages_ms"] for task in tasks]
+    assert stages[1]["engine"] < stages[0]["engine"]
+
+
+def test_what_a_killed_run_left_is_removed(make_tasks) -> None:
+    (task,) = make_tasks(1)
+    left = task.job.output.with_name(f".123-abcd.{task.job.output.name}")
+    others = task.job.output.with_name(".123-abcd.c9.nii.gz")
+    left.touch()
+    others.touch()
+    run_task(task, local_pipeline)
+    assert not left.exists()
+    assert others.exists()
