@@ -1,0 +1,267 @@
+"""The worker as a program with a window has it: one process, a queue of tasks, no waiting."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..errors import BrainSegAccelError, InputError
+from ..manifest.model import PROCESS_START, Manifest
+from ..manifest.revise import add_stages
+from . import events, messages
+from .link import Link, WorkerGone
+from .memory import Block, discard
+from .protocol import State
+from .requests import Request
+from .timeline import Timeline
+from .transfer import Steps, pack, unpack_segmented
+
+CANCEL_GRACE_SECONDS = 0.4
+"""A cancelled task that has not let go by then goes with its process."""
+_STEP_SECONDS = 0.012
+"""Volumes are copied for this long with each call of `WorkerClient.poll`."""
+
+STARTING, SENDING, TRANSFER = "start worker", "send volumes", "transfer"
+
+
+@dataclass(eq=False)
+class _Task:
+    """A request on its way.
+
+    :param began: when it became the current one; None before.
+    :param waited_ms: how long it then had to wait for the process to start.
+    :param steps: what is left to do to send it.
+    :param held: its shared memory, until the worker has taken it.
+    :param sent: whether the worker has it.
+    :param cancelled: when it was.
+    """
+
+    number: int
+    request: Request
+    began: float | None = None
+    waited_ms: float | None = None
+    timeline: Timeline = field(default_factory=Timeline)
+    steps: Steps[messages.Asked] | None = None
+    held: list[Block] = field(default_factory=list)
+    sent: bool = False
+    cancelled: float | None = None
+
+
+class WorkerClient:
+    """The `protocol.Worker` of this machine.
+
+    :param python: the Python that runs the worker, e.g. ``PythonSlicer``.
+    :param patience: seconds without a sign of life after which the worker counts as hung. It gives
+        one twice a second, whatever it works on.
+    """
+
+    def __init__(self, python: str | Path = sys.executable, *, patience: float = 60.0) -> None:
+        self._python, self._patience = Path(python), patience
+        self._link: Link | None = None
+        self._tasks: deque[_Task] = deque()
+        self._events: list[events.Event] = []
+        self._numbers = 0
+        self._closed = False
+
+    @property
+    def state(self) -> State:
+        """See `protocol.Worker.state`."""
+        if self._link is None:
+            return State.STOPPED
+        if not self._link.ready:
+            return State.STARTING
+        return State.BUSY if self._tasks else State.IDLE
+
+    @property
+    def tasks(self) -> tuple[int, ...]:
+        """See `protocol.Worker.tasks`."""
+        return tuple(task.number for task in self._tasks)
+
+    @property
+    def pid(self) -> int | None:
+        """Identifier of the worker's process once it is there."""
+        return self._link.pid if self._link else None
+
+    def start(self) -> None:
+        """See `protocol.Worker.start`.
+
+        :raises RunError: it cannot be started.
+        """
+        self._check_open()
+        if self._link is None:
+            self._link = Link(self._python, self._patience)
+
+    def submit(self, request: Request) -> int:
+        """See `protocol.Worker.submit`."""
+        self._check_open()
+        self._numbers += 1
+        self._tasks.append(_Task(self._numbers, request))
+        return self._numbers
+
+    def cancel(self, task: int) -> None:
+        """See `protocol.Worker.cancel`."""
+        for found in self._tasks:
+            if found.number == task and found.cancelled is None:
+                found.cancelled = time.monotonic()
+                if found.sent and self._link is not None:
+                    self._link.send(messages.CancelMessage(task=task))
+
+    def poll(self) -> list[events.Event]:
+        """See `protocol.Worker.poll`."""
+        try:
+            self._drop_unsent()
+            if self._tasks:
+                self._begin(self._tasks[0])
+                self.start()
+            if self._link is not None:
+                self._forward(self._link)
+        except WorkerGone as gone:
+            self._lose(gone)
+        except BrainSegAccelError as error:
+            self._answer(events.Failed(self._tasks[0].number, str(error), error.exit_code == 2))
+        happened, self._events = self._events, []
+        return happened
+
+    def close(self) -> None:
+        """See `protocol.Worker.close`."""
+        self._closed = True
+        self._tasks.clear()
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError("is closed", where="worker", remedy="make another client")
+
+    def _drop_unsent(self) -> None:
+        """Answer the cancelled tasks of which the worker knows nothing."""
+        for task in [task for task in self._tasks if task.cancelled and not task.sent]:
+            self._forget(task)
+            self._events.append(events.Cancelled(task.number, warm=self._link is not None))
+            self._tasks.remove(task)
+
+    def _begin(self, task: _Task) -> None:
+        """Note when a task becomes the current one."""
+        if task.began is None:
+            task.began, task.timeline = time.monotonic(), Timeline()
+            ready = self._link is not None and self._link.ready
+            task.timeline.begin(SENDING if ready else STARTING)
+
+    def _forward(self, link: Link) -> None:
+        """Take in what the worker says, and let the current task get on."""
+        for message in link.poll():
+            self._take_in(link, message)
+        if not self._tasks:
+            return
+        task = self._tasks[0]
+        self._begin(task)
+        assert task.began is not None
+        if not link.ready:
+            task.waited_ms = 1000.0 * (time.monotonic() - task.began)
+        elif not task.sent:
+            self._send_more(link, task)
+        elif task.cancelled and time.monotonic() - task.cancelled > CANCEL_GRACE_SECONDS:
+            link.kill()
+        if not task.cancelled:
+            line = task.timeline
+            told = (line.stage, line.fraction(), line.seconds_left())
+            self._events.append(events.Progress(task.number, *told))
+
+    def _send_more(self, link: Link, task: _Task) -> None:
+        if task.steps is None:
+            task.timeline.begin(SENDING)
+            task.steps = pack(task.number, task.request, link.folder, task.held)
+        until = time.monotonic() + _STEP_SECONDS
+        try:
+            while time.monotonic() < until:
+                next(task.steps)
+        except StopIteration as done:
+            link.send(done.value)
+            task.sent = True
+        except ValidationError as error:
+            (first, *_) = error.errors()
+            where = ".".join(map(str, first["loc"]))
+            raise InputError(f"{where}: {first['msg']}", where="request") from error
+
+    def _take_in(self, link: Link, message: messages.FromWorker) -> None:
+        if isinstance(message, messages.HelloMessage | messages.AliveMessage):
+            return
+        if not self._tasks or self._tasks[0].number != message.task:
+            return
+        task = self._tasks[0]
+        if isinstance(message, messages.PlanMessage):
+            task.held.clear()
+            task.timeline.plan(message.stages or ())
+        elif isinstance(message, messages.StageMessage):
+            task.timeline.begin(message.name)
+        elif isinstance(message, messages.AdvanceMessage):
+            task.timeline.advance(message.fraction)
+        else:
+            answer = self._understood(link, task, message)
+            self._answer(events.Cancelled(task.number, warm=True) if task.cancelled else answer)
+
+    def _understood(self, link: Link, task: _Task, message: messages.Answer) -> events.Event:
+        number = task.number
+        if isinstance(message, messages.SegmentedMessage):
+            result = unpack_segmented(message, link.folder)
+            link.send(messages.ReceivedMessage(task=number))
+            return replace(result, manifest=_whole_task(task, result))
+        if isinstance(message, messages.WarmedMessage):
+            return events.Warmed(
+                number,
+                message.backend,
+                message.precision,
+                message.device,
+                message.built,
+                message.warnings,
+            )
+        if isinstance(message, messages.ListedMessage):
+            return events.Listed(number, message.combinations)
+        if isinstance(message, messages.FailedMessage):
+            return events.Failed(number, message.message, message.unusable_input)
+        return events.Cancelled(number, warm=True)
+
+    def _answer(self, event: events.Event) -> None:
+        """Answer the current task."""
+        self._forget(self._tasks.popleft())
+        self._events.append(event)
+
+    def _lose(self, gone: WorkerGone) -> None:
+        """Let go of a process that is gone, and answer for what it was doing."""
+        assert self._link is not None
+        was_ready = self._link.ready
+        self._link.close()
+        self._link = None
+        task = self._tasks[0] if self._tasks else None
+        if task is not None and task.cancelled:
+            self._answer(events.Cancelled(task.number, warm=False))
+        elif task is not None and (task.sent or not was_ready):
+            self._answer(events.Failed(task.number, gone.message, False, gone.log))
+        else:
+            if task is not None:  # The worker had not seen it: another one will.
+                task.steps = None
+                task.held.clear()
+            self._events.append(events.Lost(gone.message, gone.log))
+
+    def _forget(self, task: _Task) -> None:
+        """Remove what a task has in shared memory and the worker has not taken."""
+        if task.steps is not None:
+            task.steps.close()
+        if self._link is not None:
+            discard(self._link.folder, task.held)
+
+
+def _whole_task(task: _Task, result: events.Segmented) -> Manifest:
+    """Return the manifest with the time that passed outside of the worker."""
+    assert task.began is not None
+    passed_ms = 1000.0 * (time.monotonic() - task.began)
+    waited = {} if task.waited_ms is None else {PROCESS_START: task.waited_ms}
+    known_ms = sum(waited.values()) + result.manifest.latency.total_ms
+    between = max(0.0, passed_ms - known_ms)
+    return add_stages(result.manifest, waited, {TRANSFER: between})

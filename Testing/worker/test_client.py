@@ -1,0 +1,203 @@
+"""What a worker answers: results, lists, refusals."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from BrainSegAccelLib.backends.protocol import Device, Precision
+from BrainSegAccelLib.backends.survey import survey
+from BrainSegAccelLib.errors import InputError
+from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.manifest.model import PROCESS_START
+from BrainSegAccelLib.manifest.schema import validate
+from BrainSegAccelLib.manifest.write import to_json
+from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.postprocessing.refine import Refinement, refine
+from BrainSegAccelLib.regions import Region
+from BrainSegAccelLib.roi import Roi
+from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.worker import events
+from BrainSegAccelLib.worker.client import WorkerClient
+from BrainSegAccelLib.worker.protocol import State
+from BrainSegAccelLib.worker.requests import ListBackends, Options, Segment, WarmUp
+
+Volumes = dict[Modality, Volume]
+
+
+def _segmented(event: events.Event) -> events.Segmented:
+    assert isinstance(event, events.Segmented), event
+    validate(json.loads(to_json(event.manifest)))
+    return event
+
+
+def test_the_second_run_starts_no_process_and_builds_no_engine(
+    desk, volumes: Volumes, options: Options
+) -> None:
+    assert desk.client.state is State.STOPPED
+    began = time.monotonic()
+    first = _segmented(desk.ask(Segment(volumes, options)))
+    passed_ms = 1000.0 * (time.monotonic() - began)
+    pid = desk.client.pid
+    assert desk.client.state is State.IDLE
+    known = len(desk.seen)
+    second = _segmented(desk.ask(Segment(volumes, options)))
+    assert desk.client.pid == pid
+
+    stages = first.manifest.latency.stages_ms
+    assert next(iter(stages)) == PROCESS_START
+    assert {"engine", "network", "transfer"} <= set(stages)
+    assert 0.9 * passed_ms - 100 < first.manifest.latency.total_ms < passed_ms + 1
+    assert not {PROCESS_START, "engine"} & set(second.manifest.latency.stages_ms)
+    assert first.manifest.inputs[0].sha256_of == "voxels"
+
+    shown = [e for e in desk.seen if isinstance(e, events.Progress)]
+    assert shown[0].stage == "start worker"
+    assert {"send volumes", "network", "postprocess"} <= {e.stage for e in shown}
+    # From how long the first one took, the second one's bar and time left are known.
+    later = [e for e in desk.seen[known:] if isinstance(e, events.Progress) and e.stage == "record"]
+    assert all(e.fraction and e.seconds_left is not None for e in later)
+
+    plain = Pipeline("onnxruntime", model=options.model).run(Study(volumes))
+    for found in (first, second):
+        assert found.segmentation.grid.same_as(plain.segmentation.grid)
+        np.testing.assert_allclose(found.kept.values, plain.kept.values, atol=1e-4)
+        np.testing.assert_array_equal(
+            found.segmentation.labels, refine(found.kept, Refinement()).labels
+        )
+
+
+def test_refinement_region_benchmark_and_verification(
+    desk, volumes: Volumes, options: Options
+) -> None:
+    loose = Refinement(dict.fromkeys(Region, 0.3), smallest_ml=0.0)
+    whole = _segmented(desk.ask(Segment(volumes, options, refinement=loose)))
+    np.testing.assert_array_equal(whole.segmentation.labels, refine(whole.kept, loose).labels)
+    corners = Study(volumes).reference_grid.corners()
+    centre = corners.mean(axis=0)
+    roi = Roi.from_corners(centre - 5.0, centre + 5.0)
+    request = Segment(volumes, options, refinement=loose, roi=roi, base=whole.kept)
+    part = _segmented(desk.ask(request))
+    assert whole.manifest.outputs[0].thresholds.TC == 0.3
+    assert whole.manifest.outputs[0].scope == "whole head"
+    assert part.manifest.outputs[0].scope == "region of interest"
+    outside = ~roi.mask(whole.segmentation.grid)
+    assert (part.segmentation.labels != 0)[outside].any()
+    np.testing.assert_array_equal(
+        part.segmentation.labels[outside], whole.segmentation.labels[outside]
+    )
+    judged = _segmented(desk.ask(replace(request, iterations=20, verify=True)))
+    latency, quality = judged.manifest.latency, judged.manifest.quality_retention
+    assert latency.model_only.iterations == latency.end_to_end.iterations == 20
+    assert "no transfer" in latency.end_to_end.includes
+    assert quality.reference is not None
+    assert quality.reference.precision is Precision.FP32
+    assert quality.agreement_dice is not None
+    assert quality.agreement_dice.WT > 0.99
+
+
+def test_what_cannot_be_used_is_said_and_the_worker_lives_on(
+    desk, volumes: Volumes, options: Options
+) -> None:
+    nan = volumes[Modality.T2].array.copy()
+    nan[3, 4, 5] = np.nan
+    two = Volume(np.arange(2, dtype=np.float32).reshape(1, 1, 2), np.eye(4), "dot")
+    far = Roi.from_corners(np.full(3, 900.0), np.full(3, 950.0))
+    grid = Study(volumes).reference_grid
+    other = Volume(np.ones((30, 30, 30), dtype=np.float32), np.eye(4) * np.nan, "lost")
+    refused = [
+        (Segment({}, options), "no input volume"),
+        (
+            Segment({**volumes, Modality.T2: Volume(nan, grid.affine, "spoilt")}, options),
+            "spoilt: 1 voxels are NaN or infinite; repair or export it again",
+        ),
+        (Segment({Modality.T1: two}, options), "dot: image of 2 x 1 x 1 mm cannot hold a brain"),
+        (Segment({Modality.T1: other}, options), "lost: orientation, voxel size or position"),
+        (Segment(volumes, options, iterations=3), "3 timed iterations are too few"),
+        (
+            Segment(
+                volumes, options, brain_mask=Volume(np.zeros_like(nan), grid.affine, "nothing")
+            ),
+            "nothing: no voxel of the brain mask lies in",
+        ),
+        (Segment(volumes, options, roi=far), "region of interest: lies outside of the head"),
+        (Segment(volumes, replace(options, backend="cudnn")), "unknown backend 'cudnn'"),
+        (Segment(volumes, replace(options, model="huge")), "no model named 'huge'"),
+        (WarmUp(replace(options, precision="fp8")), "unknown precision 'fp8'"),
+        (WarmUp(replace(options, backend=7)), "request: options.backend: Input should be a valid"),
+    ]
+    pids = set()
+    for request, message in refused:
+        failed = desk.ask(request)
+        assert isinstance(failed, events.Failed)
+        assert message in failed.message
+        assert failed.unusable_input
+        assert len(failed.message.splitlines()) == 1
+        pids.add(desk.client.pid)
+    assert len(pids) == 1
+    _segmented(desk.ask(Segment(volumes, options)))
+
+
+def test_warming_up_and_listing(desk, options: Options) -> None:
+    warm = desk.ask(WarmUp(options))
+    assert isinstance(warm, events.Warmed)
+    assert (warm.backend, warm.precision, warm.device, warm.built) == (
+        "onnxruntime",
+        "fp32",
+        Device.CPU,
+        True,
+    )
+    again = desk.ask(WarmUp(options))
+    assert isinstance(again, events.Warmed)
+    assert not again.built
+    listed = desk.ask(ListBackends())
+    assert isinstance(listed, events.Listed)
+    assert listed.combinations == survey()
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(
+    desk, volumes: Volumes, options: Options, cache_folder: Path
+) -> None:
+    cache_folder.write_text("no folder can be made here")
+    done = _segmented(desk.ask(Segment(volumes, replace(options, backend="openvino"))))
+    (warning,) = done.warnings
+    assert warning.startswith("engine not cached: ")
+    assert not done.manifest.runtime.engine.cache_hit
+
+
+def test_tasks_wait_for_one_another(desk, volumes: Volumes, options: Options) -> None:
+    numbers = [desk.client.submit(r) for r in (WarmUp(options), ListBackends(), WarmUp(options))]
+    assert desk.client.tasks == tuple(numbers)
+    desk.client.cancel(numbers[1])
+    assert isinstance(desk.answer(numbers[1]), events.Cancelled)
+    desk.answer(numbers[2])
+    answers = [e.task for e in desk.seen if not isinstance(e, events.Progress)]
+    assert answers == [numbers[1], numbers[0], numbers[2]]
+    assert desk.client.tasks == ()
+
+
+def test_a_worker_that_cannot_start_is_explained(cache_folder: Path) -> None:
+    for python, said in (("no-such-python", "cannot be started"), ("/bin/false", "exit code 1")):
+        client = WorkerClient(python)
+        client.submit(ListBackends())
+        started = time.monotonic()
+        happened: list[events.Event] = []
+        while not any(isinstance(e, events.Failed) for e in happened):
+            assert time.monotonic() - started < 120
+            happened += client.poll()
+            time.sleep(0.01)
+        assert said in happened[-1].message
+        client.close()
+
+
+def test_a_closed_client_takes_nothing(options: Options) -> None:
+    client = WorkerClient()
+    client.close()
+    with pytest.raises(InputError, match="worker: is closed"):
+        client.submit(WarmUp(options))
+    assert client.poll() == []
