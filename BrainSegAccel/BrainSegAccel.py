@@ -1,20 +1,23 @@
-"""The Slicer module: a panel and a logic over BrainSegAccelLib, and the module's self-test."""
+"""The Slicer module: life cycle, scripting interface and self-test over BrainSegAccelLib."""
 
 import json
 import logging
-from typing import Annotated
+import shutil
+import sys
+from collections.abc import Callable, Mapping
 
 import qt
 import slicer
 import slicer.packaging
 import vtk
-from BrainSegAccelLib.backends.protocol import Precision
 from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.panel.panel import Panel
+from BrainSegAccelLib.panel.parameters import AUTO, BrainSegAccelParameterNode
+from BrainSegAccelLib.panel.questions import Questions, Windows
 from BrainSegAccelLib.resources import resource
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -22,11 +25,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-
-AUTO = "auto"
-BACKENDS = [AUTO]
-"""What the backend box offers; filled by `offerBackends` each time that the panel is connected."""
-PRECISIONS = [AUTO, *(str(precision) for precision in Precision)]
 
 
 class BrainSegAccel(ScriptedLoadableModule):
@@ -36,215 +34,196 @@ class BrainSegAccel(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("BrainSegAccel")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        parent.dependencies = ["Segmentations", "Terminologies"]
+        parent.dependencies = ["Markups", "Plots", "Segmentations", "Tables", "Terminologies"]
         parent.contributors = ["BrainSegAccel contributors"]
         parent.helpText = _(
             "Segments brain tumours on MR from any subset of T1, T1c, T2 and FLAIR, with a"
             " selectable backend and precision. Research software, not a medical device. See the"
-            ' <a href="https://github.com/BrainSegAccel/SlicerBrainSegAccel">documentation</a>.'
+            ' <a href="https://github.com/BrainSegAccel/SlicerBrainSegAccel/blob/main/docs/'
+            'user-guide.md">user guide</a>.'
         )
         parent.acknowledgementText = _("Built on 3D Slicer, ITK, OpenVINO and ONNX Runtime.")
-        slicer.app.connect("startupCompleted()", loadTerminology)
+        slicer.app.connect("startupCompleted()", onStartupCompleted)
 
 
-def loadTerminology() -> None:
-    """Tell Slicer the codes of our segments, so that it shows and exports them with their names."""
+def onStartupCompleted() -> None:
+    """Tell Slicer the codes of our segments, and offer the sample case in Sample Data."""
     logic = slicer.modules.terminologies.logic()
     path = resource("Terminologies", "BrainSegAccel.term.json")
     if not logic.LoadTerminologyFromFile(str(path)):
         logging.warning("BrainSegAccel: %s could not be loaded", path)
+    registerSampleData()
 
 
-@parameterNodeWrapper
-class BrainSegAccelParameterNode:
-    """Everything the panel asks for, saved with the scene.
-
-    t1, t1c, t2, flair: input volumes, any of which may be missing.
-    segmentation: receives the result; none for a new one.
-    backend, precision: how the network runs.
-    """
-
-    t1: vtkMRMLScalarVolumeNode
-    t1c: vtkMRMLScalarVolumeNode
-    t2: vtkMRMLScalarVolumeNode
-    flair: vtkMRMLScalarVolumeNode
-    segmentation: vtkMRMLSegmentationNode
-    backend: Annotated[str, Choice(BACKENDS)] = AUTO
-    precision: Annotated[str, Choice(PRECISIONS)] = AUTO
-
-
-def inputsOf(parameterNode: BrainSegAccelParameterNode) -> dict[Modality, vtkMRMLScalarVolumeNode]:
-    """Return the input volumes that are selected."""
-    selected = {modality: getattr(parameterNode, modality.value) for modality in Modality}
-    return {modality: node for modality, node in selected.items() if node is not None}
-
-
-def offerBackends(selected: str) -> None:
-    """Offer the backends there are, and the one a scene asks for even if it is not among them."""
+def registerSampleData() -> None:
+    """Register the synthetic case that ships with the module; nothing is downloaded."""
     try:
-        from BrainSegAccelLib.backends.registry import backends
+        from SampleData import SampleDataLogic
+    except ImportError:  # Slicer was started without its module Sample Data.
+        return
+    folder = resource("SampleData", "phantom")
+    SampleDataLogic.registerCustomSampleDataSource(
+        category="BrainSegAccel",
+        sampleName="BrainSegAccelPhantom",
+        thumbnailFileName=str(resource("Icons", "BrainSegAccel.png")),
+        uris=[(folder / f"{modality}.nii.gz").as_uri() for modality in Modality],
+        fileNames=[f"BrainSegAccelPhantom-{modality}.nii.gz" for modality in Modality],
+        nodeNames=[f"phantom {modality.label}" for modality in Modality],
+    )
 
-        names = list(backends())
-    except ImportError:  # Python packages are installed on the first Apply.
-        names = []
-    BACKENDS[:] = dict.fromkeys([AUTO, *names, selected])
 
+def newWorker():
+    """Return the client of a background process in Slicer's own Python; it starts when needed."""
+    from BrainSegAccelLib.worker.client import WorkerClient  # needs packages
 
-def requirements() -> list:
-    """Return the Python packages that a run needs beyond what Slicer ships."""
-    return slicer.packaging.load_requirements(resource("requirements.txt"))
-
-
-class StatusBar:
-    """Shows the stages of a run in Slicer's status bar."""
-
-    def begin(self, stage: str) -> None:
-        """Show the name of the stage that begins."""
-        slicer.util.showStatusMessage(_("BrainSegAccel: {stage}").format(stage=stage))
-        slicer.app.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
-
-    def advance(self, fraction: float) -> None:
-        """Keep the windows painted."""
-        slicer.app.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
+    return WorkerClient(shutil.which("PythonSlicer") or sys.executable)
 
 
 class BrainSegAccelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: selectors bound to the parameter node, and Apply."""
+    """The life of the panel: opened, closed, bound to the scene's parameter node.
 
-    def __init__(self, parent=None) -> None:
+    :param questions: answers for the person.
+    :param makeWorker: makes the client of the background process.
+    """
+
+    def __init__(
+        self, parent=None, questions: Questions | None = None, makeWorker: Callable = newWorker
+    ) -> None:
+        self._questions = questions or Windows()
+        self._makeWorker = makeWorker
+        self._parameterNode: BrainSegAccelParameterNode | None = None
+        self._guiTag = None
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic: BrainSegAccelLogic | None = None
-        self._parameterNode: BrainSegAccelParameterNode | None = None
-        self._parameterNodeGuiTag = None
 
     def setup(self) -> None:
         """Build the panel; called when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(self.resourcePath("UI/BrainSegAccel.ui"))
-        self.layout.addWidget(panel)
-        self.ui = slicer.util.childWidgetVariables(panel)
-        panel.setMRMLScene(slicer.mrmlScene)
+        widget = slicer.util.loadUI(self.resourcePath("UI/BrainSegAccel.ui"))
+        self.layout.addWidget(widget)
+        self.ui = slicer.util.childWidgetVariables(widget)
+        widget.setMRMLScene(slicer.mrmlScene)
         self.logic = BrainSegAccelLogic()
+        selector = self.ui.parameterSetSelector
+        selector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
+        selector.currentNodeChanged.connect(self.onParameterSetSelected)
+        self.panel = Panel(self.ui, self._questions, self._makeWorker)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
-        self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
-        """Let go of the scene; called when the application closes or the module is reloaded."""
+        """Let go of scene and background process; the application closes or reloads the module."""
         self.setParameterNode(None)
+        self.panel.close()
         self.removeObservers()
 
     def enter(self) -> None:
         """Bind the panel; called each time the module is opened."""
         self.initializeParameterNode()
+        self.panel.checkPackages()
 
     def exit(self) -> None:
-        """Unbind the panel; called each time another module is opened."""
+        """Unbind the panel; called each time another module is opened. Runs go on."""
         self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event) -> None:
-        """Unbind the panel: the parameter node goes with the scene."""
+        """Let go of everything that goes with the scene."""
         self.setParameterNode(None)
+        self.panel.sceneCloses()
 
     def onSceneEndClose(self, caller, event) -> None:
         """Bind the panel to the new scene if it is shown."""
         if self.parent.isEntered:
             self.initializeParameterNode()
 
+    def onSceneEndImport(self, caller, event) -> None:
+        """Show what a loaded scene says: while it was read, its nodes were not all there."""
+        if self._parameterNode is not None:
+            self.setParameterNode(self.logic.getParameterNode())
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, caller, event, node) -> None:
+        """Look at volumes that were loaded, once they are all there."""
+        if self._parameterNode and node.IsA("vtkMRMLScalarVolumeNode"):
+            qt.QTimer.singleShot(0, self.panel.fillEmptyInputs)
+
+    def onParameterSetSelected(self, node) -> None:
+        """Bind the panel to the parameter set that a person selects."""
+        bound = self._parameterNode.parameterNode if self._parameterNode else None
+        if node is not None and bound is not None and node.GetID() != bound.GetID():
+            self.setParameterNode(BrainSegAccelParameterNode(node))
+
     def initializeParameterNode(self) -> None:
-        """Bind the panel to the scene's parameter node."""
-        self.setParameterNode(self.logic.getParameterNode())
+        """Bind the panel to the scene's usual parameter node, unless it is bound."""
+        if self._parameterNode is None:
+            self.setParameterNode(self.logic.getParameterNode())
 
     def setParameterNode(self, parameterNode: BrainSegAccelParameterNode | None) -> None:
         """Bind the panel to a parameter node, or to none."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self._parameterNodeGuiTag = None
-            self.removeObserver(
-                self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.updateApplyButton
-            )
+        modified = vtk.vtkCommand.ModifiedEvent
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._guiTag)
+            self.removeObserver(self._parameterNode, modified, self.onParametersModified)
         self._parameterNode = parameterNode
-        if parameterNode:
-            offerBackends(parameterNode.backend)
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.updateApplyButton)
-            self.updateApplyButton()
+        if parameterNode is not None:
+            self._guiTag = parameterNode.connectGui(self.ui)
+            self.addObserver(parameterNode, modified, self.onParametersModified)
+            self.ui.parameterSetSelector.setCurrentNode(parameterNode.parameterNode)
+        self.panel.setParameters(parameterNode)
 
-    def updateApplyButton(self, caller=None, event=None) -> None:
-        """Enable Apply when there is something to run on, and say what is missing otherwise."""
-        ready = bool(self._parameterNode and inputsOf(self._parameterNode))
-        self.ui.applyButton.enabled = ready
-        self.ui.applyButton.toolTip = (
-            _("Segment the selected volumes")
-            if ready
-            else _("Select at least one of T1, T1c, T2 and FLAIR")
-        )
-
-    def onApplyButton(self) -> None:
-        """Run, and show how it went; an error is shown in a window and leaves the scene alone."""
-        with slicer.util.tryWithErrorDisplay(_("Python packages could not be installed.")):
-            slicer.packaging.pip_ensure(requirements(), requester="BrainSegAccel")
-        self.initializeParameterNode()  # The backends can be listed now.
-        parameters = self._parameterNode
-        self.ui.resultLabel.text = ""
-        with slicer.util.tryWithErrorDisplay(_("Segmentation failed."), waitCursor=True):
-            self.ui.applyButton.enabled = False
-            try:
-                parameters.segmentation = self.logic.process(
-                    inputsOf(parameters),
-                    parameters.segmentation,
-                    backend=parameters.backend,
-                    precision=parameters.precision,
-                    progress=StatusBar(),
-                )
-            finally:
-                slicer.util.showStatusMessage("")
-                self.updateApplyButton()
-            self.ui.resultLabel.text = self.logic.summary()
+    def onParametersModified(self, caller=None, event=None) -> None:
+        """Let the panel follow."""
+        self.panel.update()
 
 
 class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
-    """Segments volume nodes; usable from scripts, without the panel."""
+    """Segments volume nodes; usable from scripts, without the panel, and waits for the result."""
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.manifestJson: str | None = None
         """The manifest of the last run that succeeded."""
-        self._request: tuple[str, str] | None = None
+        self._request: tuple[str, str, str, str] | None = None
         self._pipeline = None
 
     def getParameterNode(self) -> BrainSegAccelParameterNode:
-        """Return the scene's parameter node, typed."""
+        """Return the parameter node that every scene has, typed; there may be others beside it."""
         return BrainSegAccelParameterNode(super().getParameterNode())
 
     def process(
         self,
-        volumes: dict[Modality, vtkMRMLScalarVolumeNode],
+        volumes: Mapping[Modality, vtkMRMLScalarVolumeNode],
         segmentation: vtkMRMLSegmentationNode | None = None,
         *,
         backend: str = AUTO,
         precision: str = AUTO,
+        device: str = AUTO,
+        model: str | None = None,
         progress=None,
     ) -> vtkMRMLSegmentationNode:
         """Segment the volumes; the manifest is then in ``manifestJson``.
 
         :param volumes: one to four of T1, T1c, T2 and FLAIR.
         :param segmentation: its content is replaced; None for a new node.
+        :param model: name of a shipped model or path of a model card; None for the usual one.
         :param progress: told of the stages (``BrainSegAccelLib.inference.progress.Progress``).
         :returns: the segmentation node.
         :raises InputError: unusable volumes, backend or precision; the scene is as it was.
         """
-        # Here, since what they import is installed on the first Apply.
+        # Here, since what they import is installed when the panel is first used.
         from BrainSegAccelLib.inference.pipeline import Pipeline
         from BrainSegAccelLib.manifest.write import to_json
         from BrainSegAccelLib.mrml.run import segment_nodes
+        from BrainSegAccelLib.resources import DEFAULT_MODEL
 
-        if self._request != (backend, precision):
-            self._pipeline = Pipeline(backend, precision)
-            self._request = (backend, precision)
+        request = (backend, precision, device, model or DEFAULT_MODEL)
+        if self._request != request:
+            self._pipeline = Pipeline(*request)
+            self._request = request
         run = segment_nodes(
             self._pipeline,
             volumes,
@@ -256,27 +235,17 @@ class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
         self.manifestJson = to_json(run.manifest)
         return run.node
 
-    def summary(self) -> str:
-        """Return the last run in a line: volumes, time, what it ran on, and what to beware of."""
-        from BrainSegAccelLib.inference.cautions import cautions
-
-        manifest = json.loads(self.manifestJson)
-        volumes = manifest["outputs"][0]["volumes_ml"]
-        line = _("Whole tumour {wt:.1f} ml, in {seconds:.1f} s with {backend}.").format(
-            wt=volumes["WT"],
-            seconds=manifest["latency"]["total_ms"] / 1000,
-            backend=manifest["runtime"]["backend"],
-        )
-        return " ".join([line, *cautions(manifest["input_protocol"]["available"])])
-
 
 class BrainSegAccelTest(ScriptedLoadableModuleTest):
     """The main job on the shipped phantom, inside Slicer."""
 
     def setUp(self) -> None:
         """Start from an empty scene."""
-        if not slicer.packaging.pip_check(requirements()):
-            self.skipTest("the packages of requirements.txt are not installed")
+        from BrainSegAccelLib.panel.packages import Packages
+
+        missing = Packages(Windows()).missing()
+        if missing:
+            self.skipTest(f"not installed: {', '.join(missing)}")
         slicer.mrmlScene.Clear()
 
     def _volumes(self, *modalities: Modality) -> dict[Modality, vtkMRMLScalarVolumeNode]:
@@ -297,3 +266,17 @@ class BrainSegAccelTest(ScriptedLoadableModuleTest):
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
         assert BrainSegAccelLogic().process(self._volumes(Modality.FLAIR), node) is node
         assert node.GetSegmentation().GetNumberOfSegments() == 3
+
+    def test_panel(self) -> None:
+        """Volumes are recognised, Apply runs in the background, the result lands in the scene."""
+        volumes = self._volumes(*Modality)
+        widget = slicer.util.getModuleWidget("BrainSegAccel")
+        widget.enter()
+        widget.panel.fillEmptyInputs()
+        assert widget.ui.t1cSelector.currentNode() is volumes[Modality.T1C]
+        widget.ui.applyButton.click()
+        assert slicer.util.selectedModule is not None
+        while widget.panel.running:
+            slicer.app.processEvents()
+        node = widget.ui.segmentationSelector.currentNode()
+        assert node.GetSegmentation().GetNumberOfSegments() == 3, widget.ui.messageLabel.text

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "BrainSegAccel"
-SHIPPED_WITH_SLICER = {"numpy", "simpleitk"}
+SHIPPED_WITH_SLICER = {"numpy", "simpleitk", "pydicom"}
 COMMAND_LINE_ONLY = {"typer", "rich", "matplotlib"}
 
 

@@ -88,7 +88,17 @@ def test_manifest_tells_of_the_run_and_of_no_patient(pipeline, nodes):
 
 
 @pytest.mark.parametrize(
-    "stage", ["read", "engine", "preprocess", "network", "postprocess", "write"]
+    "stage",
+    [
+        "read",
+        "engine",
+        "register",
+        "extract brain",
+        "preprocess",
+        "network",
+        "postprocess",
+        "write",
+    ],
 )
 def test_cancelled_run_leaves_the_scene_as_it_was(scene, pipeline, engine_cache, nodes, stage):
     output = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")

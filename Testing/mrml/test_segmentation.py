@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+from BrainSegAccelLib.mrml.geometry import RAS_FROM_LPS, array_from_matrix
 from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import volume_from_node
 from BrainSegAccelLib.regions import SEGMENTS, terminology_entry
@@ -169,14 +170,38 @@ def test_listeners_see_only_the_finished_content(reference, node):
     assert set(counts) == {3}
 
 
-def test_old_content_stays_when_the_new_one_cannot_be_built(reference, node, put_under):
+def test_old_content_stays_when_the_new_one_cannot_be_built(reference, node):
     first = result_for(reference)
     replace_content(node, first, reference)
-    put_under(reference, np.diag([0.0, 1.0, 1.0, 1.0]))
-    with pytest.raises(np.linalg.LinAlgError):
-        replace_content(node, first, reference)
-    assert node.GetParentTransformNode() is None
+    broken = Segmentation(np.full(first.labels.shape, "x", dtype=object), first.grid)
+    with pytest.raises(ValueError, match="x"):
+        replace_content(node, broken, reference)
     assert_array_equal(voxels_of(node, segments(node)[0]), first.labels == 1)
+
+
+def test_result_follows_a_reference_that_moved_during_the_run(reference, node, put_under):
+    result = result_for(reference)
+    moved = put_under(reference, np.diag([1.0, 1.0, 1.0, 1.0]) + np.eye(4, k=3) * 20)
+    replace_content(node, result, reference)
+    assert node.GetParentTransformNode() is moved
+    own = vtkMatrix4x4()
+    reference.GetIJKToRASMatrix(own)
+    labelmap = segments(node)[0].GetRepresentation("Binary labelmap")
+    image_to_world = vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(image_to_world)
+    assert_allclose(array_from_matrix(image_to_world), array_from_matrix(own), atol=1e-9)
+
+
+def test_result_lies_in_world_when_its_reference_is_gone(reference, node, put_under):
+    put_under(reference, np.diag([1.0, 1.0, 1.0, 1.0]) + np.eye(4, k=3) * 20)
+    result = result_for(reference)
+    replace_content(node, result, None)
+    assert node.GetParentTransformNode() is None
+    labelmap = segments(node)[0].GetRepresentation("Binary labelmap")
+    image_to_world = vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(image_to_world)
+    expected = RAS_FROM_LPS @ result.grid.affine
+    assert_allclose(array_from_matrix(image_to_world), expected, atol=1e-9)
 
 
 def test_surface_that_was_shown_is_made_again(reference, node):

@@ -13,6 +13,7 @@ from ..inference.result import RunResult
 from ..manifest.build import build_manifest, identify_model, record_input, record_output
 from ..manifest.model import Manifest
 from ..modality import Modality
+from .registration import keep_motions
 from .segmentation import replace_content
 from .volumes import study_from_nodes
 
@@ -53,6 +54,7 @@ def segment_nodes(
                 "vtkMRMLSegmentationNode", f"{reference.GetName()} tumour"
             )
         replace_content(output, result.segmentation, reference)
+        keep_motions(nodes, result.preprocessing.alignment)
     result = replace(result, stages_ms=clock.stages_ms)
     manifest = build_manifest(
         result,

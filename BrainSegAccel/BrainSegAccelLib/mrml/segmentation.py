@@ -7,38 +7,39 @@ from numpy.typing import NDArray
 from slicer import (
     vtkMRMLScalarVolumeNode,
     vtkMRMLSegmentationNode,
+    vtkMRMLTransformNode,
     vtkOrientedImageData,
     vtkSegment,
     vtkSegmentationConverter,
 )
 from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ..regions import SEGMENTS, Segment, segment_tags
 from ..segmentation import Segmentation
-from .geometry import RAS_FROM_LPS, linear_to_world, matrix_from_array
+from .geometry import RAS_FROM_LPS, array_from_matrix, linear_to_world, matrix_from_array
 
 _BINARY = vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
 
 
 def replace_content(
-    node: vtkMRMLSegmentationNode, segmentation: Segmentation, reference: vtkMRMLScalarVolumeNode
+    node: vtkMRMLSegmentationNode,
+    segmentation: Segmentation,
+    reference: vtkMRMLScalarVolumeNode | None,
 ) -> None:
     """Replace everything in a segmentation node by the three segments of a result, empty or not.
 
-    The node goes under the reference's parent transform if that is linear, so that both move
-    together; under a non-linear one the result lies in world, where the voxels were interpolated.
-    A 3-D surface that was shown is made again. The new content is complete before the node is
-    touched, and nothing else in the scene changes.
+    The labels lie voxel for voxel on the reference volume, wherever that is by now: the node goes
+    under its parent transform, and both move together. Under a non-linear transform the voxels
+    were interpolated in world, and there the result lies. A 3-D surface that was shown is made
+    again. The new content is complete before the node is touched, and nothing else changes.
 
     :param node: a node of a scene; its name, display settings and storage are kept.
     :param segmentation: on the reference volume's grid, LPS mm of world.
-    :param reference: the volume node whose grid that is.
+    :param reference: the volume node whose grid that is; None if it has left the scene, and the
+        result lies in world.
     """
-    parent = reference.GetParentTransformNode()
-    to_world = linear_to_world(parent)
-    if to_world is None:
-        parent, to_world = None, np.eye(4)
-    ijk_to_ras = np.linalg.inv(to_world) @ RAS_FROM_LPS @ segmentation.grid.affine
+    parent, ijk_to_ras = _place(segmentation, reference)
     labelmap = _labelmap(segmentation.labels, ijk_to_ras)
     segments = {description.identifier: _segment(description, labelmap) for description in SEGMENTS}
 
@@ -59,11 +60,26 @@ def replace_content(
         if had_surface:
             content.CreateRepresentation(surface)
         node.SetAndObserveTransformNodeID(parent.GetID() if parent else None)
-        node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), reference.GetID())
+        role = node.GetReferenceImageGeometryReferenceRole()
+        node.SetNodeReferenceID(role, reference.GetID() if reference is not None else None)
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
     finally:
         node.EndModify(modifying)
+
+
+def _place(
+    segmentation: Segmentation, reference: vtkMRMLScalarVolumeNode | None
+) -> tuple[vtkMRMLTransformNode | None, NDArray[np.float64]]:
+    """Return the transform node that the labels go under, and ijk to RAS mm below it."""
+    if reference is not None and reference.GetImageData() is not None:
+        parent = reference.GetParentTransformNode()
+        same_lattice = reference.GetImageData().GetDimensions()[::-1] == segmentation.grid.shape
+        if same_lattice and linear_to_world(parent) is not None:
+            own = vtkMatrix4x4()
+            reference.GetIJKToRASMatrix(own)
+            return parent, array_from_matrix(own)
+    return None, RAS_FROM_LPS @ segmentation.grid.affine
 
 
 def _labelmap(labels: NDArray[np.uint8], ijk_to_ras: NDArray[np.float64]) -> vtkOrientedImageData:

@@ -1,0 +1,169 @@
+"""Sliders that label again from the probabilities that a run has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import qt
+import slicer
+from slicer import vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+
+from ..manifest.model import Manifest
+from ..manifest.revise import with_output
+from ..mrml.contents import made_by_a_person, sign, stamp
+from ..mrml.results import keep_manifest, keep_volumes
+from ..mrml.segmentation import replace_content
+from ..postprocessing.refine import KeptProbabilities, Refinement, refine
+from ..regions import Region
+from ..segmentation import Segmentation
+from .history import History
+from .parameters import BrainSegAccelParameterNode
+from .questions import Questions
+from .scene_run import Finished
+
+SETTLED_MS = 400
+"""After so long without a change, tables and manifest follow the labels."""
+
+
+@dataclass
+class _Result:
+    """What is known of a segmentation node that a run has filled.
+
+    :param refinement: that the labels were last made with.
+    :param stamp: of the segments as this module left them; 0 if it did not touch them.
+    """
+
+    kept: KeptProbabilities
+    manifest: Manifest
+    refinement: Refinement
+    stamp: int
+    labels: Segmentation | None = None
+
+
+def refinementOf(parameters: BrainSegAccelParameterNode) -> Refinement:
+    """Return what the sliders say."""
+    thresholds = {region: getattr(parameters, f"threshold{region}") for region in Region}
+    return Refinement(thresholds, parameters.smallestLesion)
+
+
+class Relabelling:
+    """Follows the sliders: labels at once, tables and manifest when they rest.
+
+    Probabilities are kept in memory, not in the scene: after loading a scene, a run brings them
+    back.
+
+    :param history: remembers what a person made, before it is replaced.
+    :param remembered: called after that.
+    """
+
+    def __init__(
+        self, history: History, questions: Questions, remembered: Callable[[], None]
+    ) -> None:
+        self._history = history
+        self._remembered = remembered
+        self._questions = questions
+        self._results: dict[str, _Result] = {}
+        self._node: vtkMRMLSegmentationNode | None = None
+        self._asked: Refinement | None = None
+        self._soon = _after(0, self._relabel)
+        self._settled = _after(SETTLED_MS, self._settle)
+
+    def remember(self, outcome: Finished) -> None:
+        """Keep what a run has found for the sliders."""
+        node = outcome.node
+        written = stamp(node) if outcome.changed else 0
+        self._results[node.GetID()] = _Result(
+            outcome.kept, outcome.manifest, outcome.refinement, written
+        )
+
+    def forgetAll(self) -> None:
+        """Let go of everything, e.g. because the scene is closed."""
+        self._soon.stop()
+        self._settled.stop()
+        self._results.clear()
+
+    def kept(self, node: vtkMRMLSegmentationNode | None) -> KeptProbabilities | None:
+        """Return the probabilities behind a segmentation node, if they are still there."""
+        result = self._results.get(node.GetID()) if node is not None else None
+        return result.kept if result is not None else None
+
+    def request(self, node: vtkMRMLSegmentationNode | None, refinement: Refinement) -> None:
+        """Label a node again soon; of several requests in a row only the last counts."""
+        result = self._results.get(node.GetID()) if node is not None else None
+        if result is not None and refinement != result.refinement:
+            self._node, self._asked = node, refinement
+            self._soon.start()
+
+    def _relabel(self) -> None:
+        node, asked = self._node, self._asked
+        if node is None or asked is None or node.GetScene() is None:
+            return
+        result = self._results[node.GetID()]
+        result.refinement = asked
+        if stamp(node) != result.stamp and made_by_a_person(node):
+            if not self._questions.discard(node.GetName()):
+                return
+            self._history.remember(node)
+            self._remembered()
+        role = node.GetReferenceImageGeometryReferenceRole()
+        result.labels = refine(result.kept, asked)
+        replace_content(node, result.labels, node.GetNodeReference(role))
+        result.stamp = stamp(node)
+        self._settled.start()
+
+    def _settle(self) -> None:
+        node = self._node
+        if node is None or node.GetScene() is None:
+            return
+        result = self._results[node.GetID()]
+        if result.labels is None or stamp(node) != result.stamp:
+            return
+        sign(node)
+        result.manifest = with_output(result.manifest, result.labels, result.refinement)
+        keep_volumes(node, result.labels)
+        keep_manifest(node, result.manifest)
+
+
+class Sliders:
+    """The sliders' own state: usable only where there is something to label again.
+
+    :param ui: has the four sliders, resetButton and refineHint.
+    """
+
+    def __init__(self, ui: Any) -> None:
+        self._hint = ui.refineHint
+        self._widgets = [
+            *(ui.thresholdETSlider, ui.thresholdTCSlider, ui.thresholdWTSlider),
+            *(ui.smallestLesionSlider, ui.resetButton),
+        ]
+
+    def setUsable(self, usable: bool) -> None:
+        """Grey the sliders, and say why."""
+        for widget in self._widgets:
+            widget.enabled = usable
+        self._hint.text = (
+            _("Labels follow at once, without running the network again.")
+            if usable
+            else _("Press Apply first: what the sliders work on is not saved in scenes.")
+        )
+
+
+def resetRefinement(parameters: BrainSegAccelParameterNode) -> None:
+    """Put every slider back to where it is by default."""
+    usual = Refinement()
+    with slicer.util.NodeModify(parameters):
+        for region, threshold in usual.thresholds.items():
+            setattr(parameters, f"threshold{region}", threshold)
+        parameters.smallestLesion = usual.smallest_ml
+
+
+def _after(milliseconds: int, call: Callable[[], None]) -> qt.QTimer:
+    """Return a timer that calls once, so long after it was last started."""
+    timer = qt.QTimer()
+    timer.setSingleShot(True)
+    timer.interval = milliseconds
+    timer.timeout.connect(call)
+    return timer

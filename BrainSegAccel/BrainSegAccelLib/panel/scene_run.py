@@ -1,0 +1,244 @@
+"""One run from volume nodes to a segmentation node, in steps between which the window lives."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import qt
+import slicer
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..inference.cautions import cautions
+from ..manifest.model import Manifest
+from ..manifest.revise import add_stages
+from ..modality import Modality, reference_of
+from ..mrml.contents import sign
+from ..mrml.masks import mask_from_node
+from ..mrml.results import Result, keep_manifest, keep_stages, keep_volumes, put_beside
+from ..mrml.segmentation import replace_content
+from ..mrml.volumes import volume_from_node
+from ..postprocessing.refine import KeptProbabilities, Refinement
+from ..preprocessing.options import PreprocessingOptions
+from ..roi import Roi
+from ..volume import Volume
+from ..worker.events import Cancelled, Event, Failed, Progress, Segmented
+from ..worker.requests import Options, Segment
+from .tasks import Tasks
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What to segment, how, and where the result goes.
+
+    :param volumes: one to four volume nodes.
+    :param output: its content is replaced; None for a new node.
+    :param brainMask: is used instead of looking for the brain.
+    :param measureOnly: the segments stay as they are; only the manifest and tables change.
+    """
+
+    volumes: Mapping[Modality, vtkMRMLScalarVolumeNode]
+    output: vtkMRMLSegmentationNode | None
+    options: Options
+    preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
+    brainMask: vtkMRMLSegmentationNode | None = None
+    refinement: Refinement = field(default_factory=Refinement)
+    iterations: int | None = None
+    verify: bool = False
+    roi: Roi | None = None
+    base: KeptProbabilities | None = None
+    measureOnly: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A run that succeeded.
+
+    :param node: holds the result.
+    :param refinement: that the labels were made with.
+    :param changed: whether the labels were written into the node, not only measured.
+    :param previous: what the node held before; None for a new node and where nothing changed.
+    :param notes: what a person must know, one sentence each.
+    """
+
+    node: vtkMRMLSegmentationNode
+    manifest: Manifest
+    kept: KeptProbabilities
+    refinement: Refinement
+    changed: bool
+    previous: Result | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A run that came to nothing; the scene is as it was.
+
+    :param message: one line; empty if a person cancelled.
+    :param log: the worker's last lines if it crashed.
+    """
+
+    message: str = ""
+    log: tuple[str, ...] = ()
+
+
+class Listener(Protocol):
+    """Someone who wants to know how a run gets on."""
+
+    def onProgress(self, progress: Progress) -> None:
+        """Note how far it is."""
+        ...
+
+    def onEnd(self, outcome: Finished | Stopped) -> None:
+        """Note the end; called once."""
+        ...
+
+
+class SceneRun:
+    """Reads volumes, has the worker segment them and puts the result into the scene.
+
+    Every step is short and returns to the event loop, so the scene may change in between: inputs
+    may move or go, the output may go, the scene may be closed. What was read is what is segmented.
+
+    :param tasks: the queue of the worker.
+    """
+
+    def __init__(self, order: Order, tasks: Tasks, listener: Listener) -> None:
+        self._order = order
+        self._tasks = tasks
+        self._listener = listener
+        self._task: int | None = None
+        self._ended = False
+        self._stages: dict[str, float] = {}
+        self._reference = order.volumes[reference_of(order.volumes)]
+        self._step(self._read())
+
+    def cancel(self) -> None:
+        """Stop; the end comes within a second."""
+        if self._task is not None:
+            self._tasks.cancel(self._task)
+        else:
+            self._end(Stopped())
+
+    def abandon(self) -> None:
+        """Stop without an answer, e.g. because the scene is being closed."""
+        self._ended = True
+        if self._task is not None:
+            self._tasks.cancel(self._task)
+
+    def _step(self, steps: Iterator[None]) -> None:
+        """Take one step, and the next one after the event loop has had its turn."""
+        if self._ended:
+            return
+        try:
+            next(steps)
+        except StopIteration:
+            return
+        except InputError as error:
+            self._end(Stopped(str(error)))
+            return
+        except Exception as error:  # Whatever it is, the panel must not wait for ever.
+            logging.exception("BrainSegAccel")
+            self._end(Stopped(f"{type(error).__name__}: {error}"))
+            return
+        qt.QTimer.singleShot(0, lambda: self._step(steps))
+
+    def _end(self, outcome: Finished | Stopped) -> None:
+        if not self._ended:
+            self._ended = True
+            self._listener.onEnd(outcome)
+
+    def _timed(self, stage: str, work: Callable[[], None]) -> None:
+        started = time.perf_counter()
+        work()
+        self._stages[stage] = self._stages.get(stage, 0.0) + (time.perf_counter() - started) * 1e3
+
+    def _read(self) -> Iterator[None]:
+        order, volumes = self._order, dict[Modality, Volume]()
+        self._listener.onProgress(Progress(0, _("read"), None, None))
+        for modality, node in order.volumes.items():
+            yield
+            if node.GetScene() is None:
+                raise InputError(_("was removed from the scene"), where=modality.label)
+
+            def read(modality: Modality = modality, node: vtkMRMLScalarVolumeNode = node) -> None:
+                volumes[modality] = volume_from_node(node)
+
+            self._timed("read", read)
+        yield
+        mask = mask_from_node(order.brainMask) if order.brainMask is not None else None
+        request = Segment(
+            volumes,
+            order.options,
+            preprocessing=order.preprocessing,
+            refinement=order.refinement,
+            iterations=order.iterations,
+            verify=order.verify,
+            roi=order.roi,
+            base=order.base,
+            brain_mask=mask,
+        )
+        self._task = self._tasks.submit(request, self._onEvent)
+
+    def _onEvent(self, event: Event) -> None:
+        if self._ended:
+            return
+        if isinstance(event, Progress):
+            self._listener.onProgress(event)
+        elif isinstance(event, Segmented):
+            self._step(self._write(event))
+        elif isinstance(event, Failed):
+            self._end(Stopped(event.message, event.log))
+        elif isinstance(event, Cancelled):
+            self._end(Stopped())
+
+    def _write(self, result: Segmented) -> Iterator[None]:
+        self._listener.onProgress(Progress(result.task, _("write"), 1.0, 0.0))
+        yield
+        notes = [*result.warnings, *cautions(self._order.volumes)]
+        reference = self._reference if self._reference.GetScene() is not None else None
+        if reference is None:
+            notes.append(_("The reference volume was removed; the result lies where it was."))
+        output, previous = self._order.output, None
+        if output is not None and output.GetScene() is None:
+            notes.append(_("The output segmentation was removed; the result is in a new one."))
+            output = None
+        if output is None:
+            name = (reference or self._reference).GetName()
+            output = slicer.mrmlScene.AddNewNodeByClass(
+                "vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(f"{name} tumour")
+            )
+            put_beside(output, reference)
+        elif not self._order.measureOnly:
+            previous = Result.of(output)
+        changed = output is not self._order.output or not self._order.measureOnly
+        if changed:
+            self._timed("write", lambda: replace_content(output, result.segmentation, reference))
+            yield
+            self._timed("write", lambda: sign(output))
+            yield
+        manifest = add_stages(
+            result.manifest, {"read": self._stages["read"]}, {"write": self._stages.get("write", 0)}
+        )
+        if changed:
+            keep_volumes(output, result.segmentation)
+            yield
+        keep_stages(output, manifest)
+        keep_manifest(output, manifest)
+        yield
+        self._end(
+            Finished(
+                output,
+                manifest,
+                result.kept,
+                self._order.refinement,
+                changed,
+                previous,
+                tuple(notes),
+            )
+        )

@@ -1,0 +1,138 @@
+"""The panel with the real background process, on a tiny model."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+
+import psutil
+import pytest
+from BrainSegAccelLib.panel.parameters import MODEL_FILE
+from BrainSegAccelLib.worker.client import WorkerClient
+
+LONGEST_STEP_SECONDS = 0.05
+"""Of processor time: how long this machine lets others run is not the panel's doing."""
+
+
+class Heartbeat:
+    """Measures how long the event loop worked on anything between two beats of a timer."""
+
+    def __init__(self) -> None:
+        import qt
+
+        self.longest = 0.0
+        self._last = time.thread_time()
+        self._timer = qt.QTimer()
+        self._timer.interval = 1
+        self._timer.timeout.connect(self._beat)
+        self._timer.start()
+
+    def _beat(self) -> None:
+        now = time.thread_time()
+        self.longest, self._last = max(self.longest, now - self._last), now
+
+
+@pytest.fixture
+def client() -> WorkerClient:
+    return WorkerClient(sys.executable)
+
+
+@pytest.fixture
+def widget(open_panel, client, wait, tiny_card, monkeypatch, tmp_path):
+    monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(tmp_path / "cache"))
+    widget = open_panel(lambda: client)
+    parameters = widget._parameterNode
+    parameters.backend = "onnxruntime"
+    parameters.model, parameters.modelFile = MODEL_FILE, str(tiny_card)
+    parameters.registration = parameters.brainExtraction = "off"
+    wait(lambda: not client.tasks, seconds=300)
+    return widget
+
+
+@pytest.fixture
+def run(widget, wait, slicer):
+    """Return ``run()``, which presses Apply and waits for the end; returns the output node."""
+
+    def run():
+        slicer.app.processEvents()
+        assert widget.ui.applyButton.enabled, widget.ui.applyButton.toolTip
+        widget.ui.applyButton.click()
+        wait(lambda: not widget.panel.running, seconds=300)
+        return widget.ui.segmentationSelector.currentNode()
+
+    return run
+
+
+def stages(node) -> list[str]:
+    manifest = node.GetNodeReference("BrainSegAccel.Manifest").GetText()
+    return list(json.loads(manifest)["latency"]["stages_ms"])
+
+
+def test_second_run_starts_nothing_and_the_window_lives(four, widget, run, client):
+    first = stages(run())
+    assert "engine" in first
+    pid = client.pid
+    heartbeat = Heartbeat()
+    second = stages(run())
+    assert heartbeat.longest <= LONGEST_STEP_SECONDS
+    assert client.pid == pid
+    assert "engine" not in second
+    assert not any("start" in stage for stage in second)
+
+
+def test_cancel_at_any_moment_leaves_nothing(four, widget, run, client, wait, slicer, tmp_path):
+    moments = random.Random(0)
+    run()
+    scene = slicer.mrmlScene
+    before = scene.GetNumberOfNodes()
+    for _ in range(3):
+        widget.ui.applyButton.click()
+        until = time.monotonic() + moments.uniform(0.0, 0.3)
+        wait(lambda until=until: time.monotonic() > until)
+        began = time.monotonic()
+        widget.ui.cancelButton.click()
+        wait(lambda: not widget.panel.running)
+        assert time.monotonic() - began < 5.0  # A second where the processor is free.
+        assert scene.GetNumberOfNodes() == before
+    assert run() is not None
+
+
+def test_killed_process_is_told_and_replaced(four, widget, run, client, wait):
+    run()
+    worker = psutil.Process(client.pid)
+    worker.suspend()  # It takes the volumes and does not get on with them.
+    widget.ui.applyButton.click()
+    until = time.monotonic() + 1.0
+    wait(lambda: time.monotonic() > until)
+    worker.kill()
+    wait(lambda: not widget.panel.running, seconds=300)
+    assert "ended from outside" in widget.ui.messageLabel.text
+    assert widget.ui.applyButton.enabled
+    assert len(run().GetSegmentation().GetSegmentIDs()) == 3
+
+
+def test_cache_that_cannot_be_written_costs_a_warning(
+    four, open_panel, client, wait, tiny_card, monkeypatch, tmp_path, slicer
+):
+    (tmp_path / "full").write_text("no folder can be made in here")
+    monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(tmp_path / "full" / "cache"))
+    widget = open_panel(lambda: client)
+    parameters = widget._parameterNode
+    parameters.backend, parameters.model = "openvino", MODEL_FILE  # Its engines are cached.
+    parameters.modelFile = str(tiny_card)
+    parameters.registration = parameters.brainExtraction = "off"
+    wait(lambda: not client.tasks, seconds=300)
+    widget.ui.applyButton.click()
+    wait(lambda: not widget.panel.running, seconds=300)
+    assert widget.ui.segmentationSelector.currentNode() is not None
+    assert "cache" in widget.ui.messageLabel.text
+
+
+def test_process_ends_with_the_module(four, widget, run, client):
+    run()
+    worker = psutil.Process(client.pid)
+    widget.cleanup()
+    psutil.wait_procs([worker], timeout=10)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
