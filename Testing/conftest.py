@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,23 @@ def head(
 def four_modalities() -> Study:
     """A study of all four modalities on one 1 mm grid."""
     return Study({m: head(seed=m.channel, name=f"{m}.nii.gz") for m in Modality})
+
+
+@pytest.fixture
+def write_case() -> Callable[..., Path]:
+    """Write a labelled case: heads as MODALITY.nii.gz and, on their grid, labels as seg.nii.gz."""
+    import SimpleITK as sitk
+    from BrainSegAccelLib.preprocessing.resampling import to_image
+
+    def write(
+        folder: Path, labels: np.ndarray, modalities: Collection[Modality] = tuple(Modality)
+    ) -> Path:
+        folder.mkdir(parents=True)
+        volumes = {modality: head(labels.shape, seed=modality.channel) for modality in modalities}
+        for modality, volume in volumes.items():
+            path = folder / f"{modality}.nii.gz"
+            sitk.WriteImage(to_image(volume.array, volume.grid), str(path))
+        sitk.WriteImage(to_image(labels, volume.grid), str(folder / "seg.nii.gz"))
+        return folder
+
+    return write

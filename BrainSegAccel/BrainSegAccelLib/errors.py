@@ -36,3 +36,15 @@ class ModelError(BrainSegAccelError):
 
 class RunError(BrainSegAccelError):
     """A run that failed although its input was usable (exit code 1)."""
+
+
+def explain(error: Exception) -> str:
+    """Return in one line what went wrong, for errors that nobody expected, too."""
+    if isinstance(error, BrainSegAccelError):
+        return str(error)
+    if isinstance(error, ImportError):
+        missing = f"the Python package {error.name or error} is missing or damaged"
+        return str(UnavailableError(missing, remedy="install brainsegaccel again"))
+    if isinstance(error, MemoryError):
+        return "not enough memory; close other programs or use a larger machine"
+    return " ".join(f"failed, {type(error).__name__}: {error}".split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import combinations
 
 
 class Modality(StrEnum):
@@ -39,3 +40,11 @@ def reference_of(available: Iterable[Modality]) -> Modality:
         if modality in present:
             return modality
     raise ValueError("no modality available")
+
+
+def subsets() -> list[tuple[Modality, ...]]:
+    """Return the fifteen non-empty subsets of the modalities, the smallest first.
+
+    Each is in channel order; the last one holds all four.
+    """
+    return [chosen for count in range(1, 5) for chosen in combinations(Modality, count)]

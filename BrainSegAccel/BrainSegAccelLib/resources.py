@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEFAULT_MODEL = "full"
+"""The shipped model that runs unless another is asked for."""
+
 
 def resource(*parts: str) -> Path:
     """Return the path of a shipped resource, e.g. ``resource("Models", "fast.card.json")``.

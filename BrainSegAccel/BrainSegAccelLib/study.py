@@ -57,7 +57,7 @@ class Study(Mapping[Modality, Volume]):
     def _check_overlap(self) -> None:
         reference = self[self.reference]
         for modality, volume in self.items():
-            if modality is not self.reference and not _overlap(volume.grid, reference.grid):
+            if modality is not self.reference and not overlap(volume.grid, reference.grid):
                 raise InputError(
                     f"{modality.label} does not overlap {self.reference.label} "
                     f"({reference.name or 'reference'}) in patient space",
@@ -66,15 +66,18 @@ class Study(Mapping[Modality, Volume]):
                 )
 
 
-def _check_volume(modality: Modality, volume: Volume) -> None:
-    where = volume.name or modality.label
-    if not np.isfinite(volume.affine).all():
+def check_grid(grid: Grid, where: str) -> None:
+    """Check that a grid is one that an image of a head can have.
+
+    :raises InputError: as `Study` does, of position, spacing, axes and extent.
+    """
+    if not np.isfinite(grid.affine).all():
         raise InputError(
             "orientation, voxel size or position is not a number",
             where=where,
             remedy="repair the image header or export it again",
         )
-    spacing = volume.grid.spacing
+    spacing = grid.spacing
     shown = " x ".join(f"{s:g}" for s in spacing)
     if not all(MIN_SPACING_MM <= s <= MAX_SPACING_MM for s in spacing):
         raise InputError(
@@ -82,20 +85,25 @@ def _check_volume(modality: Modality, volume: Volume) -> None:
             where=where,
             remedy="repair the image header or export it again",
         )
-    direction = volume.grid.direction
+    direction = grid.direction
     if np.abs(direction.T @ direction - np.eye(3)).max() > MAX_SHEAR:
         raise InputError(
             "the axes of the image are not perpendicular to one another",
             where=where,
             remedy="resample it onto a grid with perpendicular axes",
         )
-    extent = [n * s for n, s in zip(volume.array.shape[::-1], spacing, strict=True)]
+    extent = [n * s for n, s in zip(grid.shape[::-1], spacing, strict=True)]
     if min(extent) < MIN_EXTENT_MM or max(extent) > MAX_EXTENT_MM:
         raise InputError(
             f"image of {' x '.join(f'{e:.0f}' for e in extent)} mm cannot hold a brain",
             where=where,
             remedy=f"give a volume between {MIN_EXTENT_MM:.0f} and {MAX_EXTENT_MM:.0f} mm a side",
         )
+
+
+def _check_volume(modality: Modality, volume: Volume) -> None:
+    where = volume.name or modality.label
+    check_grid(volume.grid, where)
     low, high = float(volume.array.min()), float(volume.array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         count = int(np.count_nonzero(~np.isfinite(volume.array)))
@@ -108,7 +116,7 @@ def _check_volume(modality: Modality, volume: Volume) -> None:
         )
 
 
-def _overlap(one: Grid, other: Grid) -> bool:
+def overlap(one: Grid, other: Grid) -> bool:
     """Whether two boxes in space intersect (separating axes of both grids)."""
     a, b = one.corners(), other.corners()
     axes = np.concatenate([one.direction.T, other.direction.T])

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Box = tuple[slice, slice, slice]
+"""Slices along (k, j, i) of an array."""
 _NOISE = 1e-12
 
 
@@ -68,6 +70,18 @@ class Grid:
         box = product((-0.5, i - 0.5), (-0.5, j - 0.5), (-0.5, k - 0.5))
         return self.to_patient(np.array(list(box)))
 
+    def part(self, box: Box) -> Grid:
+        """Return the grid of the voxels in a (k, j, i) box."""
+        bounds = [s.indices(n)[:2] for s, n in zip(box, self.shape, strict=True)]
+        affine = self.affine.copy()
+        affine[:3, 3] = self.to_patient(np.array([start for start, _ in bounds[::-1]], dtype=float))
+        k, j, i = (stop - start for start, stop in bounds)
+        return Grid((k, j, i), affine)
+
+    def moved(self, motion: NDArray[np.float64]) -> Grid:
+        """Return the grid as a rigid motion takes it along, a 4x4 matrix in LPS mm."""
+        return Grid(self.shape, motion @ self.affine)
+
     def same_as(self, other: Grid, tolerance_mm: float = 1e-3) -> bool:
         """Whether both grids have one shape and no corner differs by more than the tolerance."""
         return self.shape == other.shape and bool(
@@ -99,3 +113,7 @@ class Volume:
         """The sampling grid of this volume."""
         k, j, i = self.array.shape
         return Grid((k, j, i), self.affine)
+
+    def moved(self, motion: NDArray[np.float64]) -> Volume:
+        """Return the same voxels elsewhere, by a rigid motion, a 4x4 matrix in LPS mm."""
+        return Volume(self.array, motion @ self.affine, self.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from BrainSegAccelLib.cli.services import Services
 from BrainSegAccelLib.inference.pipeline import Pipeline
 from BrainSegAccelLib.network.package import ModelPackage
 from BrainSegAccelLib.preprocessing.resampling import to_image
+from BrainSegAccelLib.resources import DEFAULT_MODEL
 from BrainSegAccelLib.study import Study
 
 Run = Callable[..., int]
@@ -21,9 +21,15 @@ Run = Callable[..., int]
 
 @pytest.fixture(scope="session")
 def services(tiny_package: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Services:
-    """Real pipelines of a tiny model; the engines are built once for all tests."""
+    """Real pipelines, of a tiny model by default; the engines are built once for all tests."""
     cache = EngineCache(tmp_path_factory.mktemp("engines"))
-    return Services(partial(Pipeline, model=tiny_package, cache=cache), since_start=None)
+
+    def make_pipeline(*, model: str, **request: str) -> Pipeline:
+        return Pipeline(
+            model=tiny_package if model == DEFAULT_MODEL else model, cache=cache, **request
+        )
+
+    return Services(make_pipeline, since_start=None)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.registry import backends
+from BrainSegAccelLib.network.package import shipped_models
 
 
 @dataclass
@@ -140,6 +141,14 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "manifest folder that does not exist": (
         lambda a: put(a, "--manifest", a.case / "no" / "m.json"),
         "does not exist",
+    ),
+    "unknown model": (
+        lambda a: put(a, "--model", "nonsense"),
+        f"model: no model named 'nonsense'; give one of {', '.join(shipped_models())}, or the path",
+    ),
+    "folder without a model": (
+        lambda a: put(a, "--model", a.case),
+        "case: folder with no model cards; give the path of one .card.json file",
     ),
     "unknown backend": (
         lambda a: put(a, "--backend", "quantum"),

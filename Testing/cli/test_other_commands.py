@@ -14,9 +14,10 @@ import SimpleITK as sitk
 from BrainSegAccelLib import __version__
 from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.registry import backends
+from BrainSegAccelLib.backends.survey import Combination
 from BrainSegAccelLib.cli.extras import needs
 from BrainSegAccelLib.cli.folder import ready_folder
-from BrainSegAccelLib.cli.info import Option, table
+from BrainSegAccelLib.cli.info import table
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.phantom import BRIGHTEST
 from BrainSegAccelLib.errors import InputError, UnavailableError
@@ -87,7 +88,7 @@ def test_info_as_table(run, capsys) -> None:
 
 def test_info_shows_a_remedy_as_it_is_to_be_typed(capsys) -> None:
     answer = Availability.no("no torch", "pip install 'brainsegaccel[torch]'")
-    option = Option("eager", None, Device.CPU, Precision.FP32, answer)
+    option = Combination("eager", None, Device.CPU, Precision.FP32, answer)
     Console(width=200).print(table([option]))
     assert "pip install 'brainsegaccel[torch]'" in capsys.readouterr().out
 

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib.backends.registry import backends
+from BrainSegAccelLib.cli.main import main
+from BrainSegAccelLib.cli.services import Services
 from BrainSegAccelLib.files.read import read_volume
 from BrainSegAccelLib.files.read_labels import read_labels
+from BrainSegAccelLib.inference.runner import Runner
 from BrainSegAccelLib.manifest.hardware import installed_versions
 from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.preprocessing.resampling import to_image
 
 
 def load(path: Path) -> dict:
@@ -45,8 +49,42 @@ def test_case_folder_to_every_format(run, case_dir, tmp_path, capsys, suffix) ->
 def test_every_stage_is_named_and_none_starts_before_the_process(run, case_dir, tmp_path) -> None:
     assert run("segment", case_dir, "--output", tmp_path / "o.nrrd", "--backend", "openvino") == 0
     stages = load(tmp_path / "o.manifest.json")["latency"]["stages_ms"]
-    expected = ["check", "read", "engine", "preprocess", "network", "postprocess", "write"]
+    expected = [
+        "find",
+        "check",
+        "read",
+        "engine",
+        "register",
+        "extract brain",
+        "preprocess",
+        "network",
+        "postprocess",
+        "write",
+        "record",
+    ]
     assert list(stages) == expected
+
+
+def test_a_brain_mask_is_used_and_recorded(run, case_dir, tmp_path, four_modalities) -> None:
+    reference = four_modalities[Modality.T1C]
+    mask = np.zeros(reference.array.shape, dtype=np.uint8)
+    middle = tuple(slice(n // 3, 2 * n // 3) for n in mask.shape)
+    mask[middle] = 1
+    path = tmp_path / "brain.nii.gz"
+    sitk.WriteImage(to_image(mask, reference.grid), str(path))
+    output = tmp_path / "out.nii.gz"
+    options = ("--brain-mask", path, "--output", output, "--backend", "onnxruntime")
+    assert run("segment", case_dir, *options) == 0
+    done = load(tmp_path / "out.manifest.json")["preprocessing"]
+    assert done["brain"] == "mask given"
+    assert done["foreground_ml"] == pytest.approx(mask.sum() / 1000, abs=1e-3)
+
+
+def test_a_brain_mask_is_not_overwritten(run, case_dir, tmp_path, capsys) -> None:
+    mask = tmp_path / "brain.nii.gz"
+    mask.write_bytes((case_dir / "t1.nii.gz").read_bytes())
+    assert run("segment", case_dir, "--brain-mask", mask, "--output", mask) == 2
+    assert "is both --brain-mask and --output" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -162,3 +200,72 @@ def test_every_backend_can_be_asked_for(run, case_dir, tmp_path) -> None:
             available = backend.availability(Device.CPU, precision).ok
             assert code == (0 if available else 2)
             assert output.exists() == available
+
+
+@pytest.mark.parametrize("given", ["card", "folder"])
+def test_a_model_of_one_s_own(run, case_dir, tmp_path, tiny_card, capsys, given) -> None:
+    path = tiny_card if given == "card" else tiny_card.parent
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, "--model", path) == 0
+    model = load(tmp_path / "a.manifest.json")["model"]
+    card = json.loads(tiny_card.read_text())
+    assert model["name"] == card["name"]
+    assert model["weights_sha256"] == card["weights"]["sha256"]
+    assert "tiny 0" in capsys.readouterr().out
+
+
+def test_the_reference_of_verify_is_of_the_same_model(
+    services, case_dir, tmp_path, tiny_card
+) -> None:
+    asked: list[str] = []
+
+    def make_pipeline(*, model: str, **request: str) -> Runner:
+        asked.append(model)
+        return services.make_pipeline(model=model, **request)
+
+    output, card = str(tmp_path / "a.nrrd"), str(tiny_card)
+    arguments = ["segment", str(case_dir), "--output", output, "--model", card, "--verify"]
+    assert main([*arguments, "--backend", "openvino"], Services(make_pipeline, None)) == 0
+    assert asked == [card, card]
+
+
+def test_preprocessing_as_asked(run, case_dir, tmp_path) -> None:
+    asked = ("--registration", "off", "--bias-correction")
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, *asked) == 0
+    told = load(tmp_path / "a.manifest.json")["preprocessing"]
+    assert told["bias_corrected"] is True
+    assert {record["decision"] for record in told["alignment"].values()} == {"not asked for"}
+
+
+def test_on_the_grid_that_the_network_saw(run, case_dir, tmp_path) -> None:
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, "--grid", "1mm") == 0
+    told = load(tmp_path / "a.manifest.json")
+    assert told["outputs"][0]["shape"] == told["preprocessing"]["model_grid_shape"]
+    assert told["outputs"][0]["spacing_mm"] == [1.0, 1.0, 1.0]
+
+
+def test_on_the_grid_of_another_volume(run, case_dir, tmp_path) -> None:
+    other = sitk.ReadImage(str(case_dir / "t2.nii.gz"))[3:-2, 4:, ::2]
+    sitk.WriteImage(other, str(tmp_path / "other.nrrd"))
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, "--grid", tmp_path / "other.nrrd") == 0
+    grid = read_volume(tmp_path / "other.nrrd").grid
+    assert read_labels(tmp_path / "a.nrrd").grid.same_as(grid)
+    assert run(*arguments, "--grid", case_dir / "flair.nii.gz") == 0
+
+
+@pytest.mark.parametrize(
+    ("shift", "message"), [(500.0, "does not overlap T1c"), (None, "no such file")]
+)
+def test_a_grid_that_cannot_be_used(run, case_dir, tmp_path, capsys, shift, message) -> None:
+    if shift is not None:
+        image = sitk.ReadImage(str(case_dir / "t2.nii.gz"))
+        image.SetOrigin([shift] * 3)
+        sitk.WriteImage(image, str(tmp_path / "far.nrrd"))
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, "--grid", tmp_path / "far.nrrd") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert "far.nrrd" in line

@@ -11,6 +11,9 @@ from BrainSegAccelLib.inference.result import PreprocessingRecord, RunResult
 from BrainSegAccelLib.manifest.build import build_manifest, record_input, record_output
 from BrainSegAccelLib.manifest.model import Manifest, ModelIdentity
 from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.postprocessing.refine import KeptProbabilities
+from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
+from BrainSegAccelLib.preprocessing.options import BrainExtraction, RegistrationMode
 from BrainSegAccelLib.segmentation import Segmentation
 from BrainSegAccelLib.volume import Grid, Volume
 
@@ -39,10 +42,18 @@ def result(engine: EngineInfo) -> RunResult:
     labels[5:10, 5:10, 5:10] = 3
     return RunResult(
         segmentation=Segmentation(labels, grid),
+        kept=KeptProbabilities.nothing(grid),
         probabilities=np.zeros((3, 40, 24, 28), dtype=np.float32),
         preprocessing=PreprocessingRecord(
             reference=Modality.T1C,
+            registration=RegistrationMode.AUTO,
+            alignment={},
             resampled={Modality.T1C: True, Modality.FLAIR: True},
+            coverage={Modality.T1C: 1.0, Modality.FLAIR: 0.9},
+            bias_corrected=False,
+            brain_extraction=BrainExtraction.AUTO,
+            brain=BrainSource.STRIPPED,
+            background_share=0.84,
             foreground="non-zero voxels",
             foreground_ml=1200.0,
             model_grid=Grid((40, 24, 28), np.eye(4)),

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.backends.auto import Choice
 from BrainSegAccelLib.backends.protocol import Device
+from BrainSegAccelLib.dicom.read import read_stack
+from BrainSegAccelLib.dicom.sort import series_in
+from BrainSegAccelLib.files.hashing import sha256_of_series
 from BrainSegAccelLib.inference.result import RunResult
 from BrainSegAccelLib.manifest.build import build_manifest, record_input, record_output
 from BrainSegAccelLib.manifest.model import PROCESS_START, Manifest, ModelIdentity
 from BrainSegAccelLib.manifest.write import to_json
 from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.volume import Volume
+from dicom_phantom import head, save_series
 
 
 def built(
@@ -132,9 +136,13 @@ def test_hash_of_voxels_does_not_depend_on_memory_order(volume: Volume) -> None:
     assert record_input(Modality.T1, swapped).sha256 == record_input(Modality.T1, volume).sha256
 
 
-def test_hash_of_a_dicom_folder(tmp_path: Path, volume: Volume) -> None:
-    (tmp_path / "1.dcm").write_bytes(b"slice")
-    assert record_input(Modality.T1, volume, tmp_path).sha256_of == "dicom series"
+def test_a_dicom_series_is_hashed_and_says_what_was_repaired(tmp_path: Path) -> None:
+    save_series(tmp_path, head())
+    stack = series_in(tmp_path).with_remarks("a slice was moved")
+    record = record_input(Modality.T1, read_stack(stack), stack)
+    assert record.sha256_of == "dicom series"
+    assert record.sha256 == sha256_of_series(stack.files)
+    assert record.remarks == ("a slice was moved",)
 
 
 def test_no_names_and_no_paths(tmp_path: Path, result: RunResult, identity: ModelIdentity) -> None:

@@ -70,6 +70,17 @@ def candidates_here(
     ]
 
 
+def recall(
+    runnable: list[tuple[Backend, Device]],
+    precision: Precision,
+    model: ModelPackage,
+    cache: EngineCache,
+) -> Choice | None:
+    """Return the choice of an earlier run if nothing has changed since."""
+    remembered = _read(_memory_path(runnable, precision, model, cache))
+    return Choice(_fastest(remembered), remembered, remembered=True) if remembered else None
+
+
 def choose(
     runnable: list[tuple[Backend, Device]],
     precision: Precision,
@@ -82,10 +93,9 @@ def choose(
     :param announce: told which candidate is being measured.
     :raises RunError: none of the candidates runs.
     """
+    if remembered := recall(runnable, precision, model, cache):
+        return remembered
     memory = _memory_path(runnable, precision, model, cache)
-    remembered = _recall(memory)
-    if remembered:
-        return Choice(_fastest(remembered), remembered, remembered=True)
     measured: list[Candidate] = []
     started = time.perf_counter()
     for backend, device in runnable:
@@ -163,7 +173,7 @@ def _memory_path(
     return cache.folder.parent / "choices" / f"{digest}.json"
 
 
-def _recall(path: Path) -> tuple[Candidate, ...]:
+def _read(path: Path) -> tuple[Candidate, ...]:
     """Return the remembered candidates, empty if there are none that can be read."""
     try:
         candidates = _CANDIDATES.validate_json(path.read_bytes())

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..resources import DEFAULT_MODEL
+from .options import ModelOption
+
 if TYPE_CHECKING:
     from .services import Services
 
@@ -16,6 +19,7 @@ def demo(
     output: Annotated[
         Path, typer.Option(help="Folder for the results; made if it is not there.")
     ] = Path("brainsegaccel-demo"),
+    model: ModelOption = DEFAULT_MODEL,
 ) -> None:
     """Run the main job on the synthetic case that ships.
 
@@ -46,6 +50,7 @@ def demo(
             inputs=discover(case_dir),
             output=output / "segmentation.seg.nrrd",
             manifest=output / "segmentation.manifest.json",
+            model=model,
         )
         done = run_job(job, services.make_pipeline, clock)
         picture = output / "segmentation.png"

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from ..resources import DEFAULT_MODEL
+from .options import ModelOption
 
-import typer
 
-
-def export(
-    model: Annotated[
-        str | None,
-        typer.Option(help="Name of a shipped model (default: the main one) or a .card.json file."),
-    ] = None,
-) -> None:
+def export(model: ModelOption = DEFAULT_MODEL) -> None:
     """Make a model's ONNX export. Needs the onnx extra.
 
     The export is made from the weights and noted in the model card.
     """
-    from ..network.package import DEFAULT_MODEL, load_package
+    from ..network.package import load_package
     from .extras import needs
 
-    package = load_package(model or DEFAULT_MODEL)
+    package = load_package(model)
     with needs("onnx"):
         from ..network.export import export_onnx
     path, card = export_onnx(package)

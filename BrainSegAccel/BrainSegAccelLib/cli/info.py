@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,30 +11,8 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..backends.protocol import Availability, Device, Precision
-
-
-@dataclass(frozen=True)
-class Option:
-    """One backend at one precision on one device."""
-
-    backend: str
-    version: str | None
-    device: Device
-    precision: Precision
-    availability: Availability
-
-    def as_document(self) -> dict[str, Any]:
-        """Return it as JSON takes it."""
-        return {
-            "backend": self.backend,
-            "version": self.version,
-            "device": str(self.device),
-            "precision": str(self.precision),
-            "available": self.availability.ok,
-            "reason": self.availability.reason or None,
-            "remedy": self.availability.remedy or None,
-        }
+    from ..backends.protocol import Availability
+    from ..backends.survey import Combination
 
 
 def info(
@@ -42,17 +20,18 @@ def info(
 ) -> None:
     """Show versions, devices and what runs here, or why not."""
     from .. import __version__
+    from ..backends.survey import survey
     from ..manifest.hardware import probe_environment, probe_hardware
     from ..network.package import shipped_models
 
-    hardware, environment, options = probe_hardware(), probe_environment(), _options()
+    hardware, environment, options = probe_hardware(), probe_environment(), survey()
     if as_json:
         document = {
             "version": __version__,
             "models": shipped_models(),
             "hardware": hardware.model_dump(mode="json"),
             "environment": environment.model_dump(mode="json"),
-            "backends": [option.as_document() for option in options],
+            "backends": [_document(option) for option in options],
         }
         print(json.dumps(document, indent=2))
         return
@@ -77,19 +56,20 @@ def info(
     console.print(table(options))
 
 
-def _options() -> list[Option]:
-    from ..backends.protocol import Device, Precision
-    from ..backends.registry import backends
+def _document(option: Combination) -> dict[str, Any]:
+    """Return it as JSON takes it."""
+    return {
+        "backend": option.backend,
+        "version": option.version,
+        "device": str(option.device),
+        "precision": str(option.precision),
+        "available": option.availability.ok,
+        "reason": option.availability.reason or None,
+        "remedy": option.availability.remedy or None,
+    }
 
-    return [
-        Option(name, backend.version(), device, precision, backend.availability(device, precision))
-        for name, backend in sorted(backends().items())
-        for device in Device
-        for precision in Precision
-    ]
 
-
-def table(options: list[Option]) -> Table:
+def table(options: Iterable[Combination]) -> Table:
     """Return one row for each backend, device and answer; precisions with one answer share it."""
     from rich.markup import escape
     from rich.table import Table

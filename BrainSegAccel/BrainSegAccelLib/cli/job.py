@@ -3,59 +3,67 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..backends.protocol import Device, Precision
-from ..backends.registry import backends
+from ..benchmark.case import compare, reference_pipeline, time_case
 from ..benchmark.memory import peak_memory_bytes
-from ..benchmark.protocol import check_iterations, measure
-from ..benchmark.retention import quality_retention
-from ..errors import InputError, UnavailableError
+from ..benchmark.protocol import check_iterations
+from ..errors import InputError
 from ..files.atomic import atomic_write, check_place
-from ..files.read import read_study
-from ..files.write import check_output, suffix_of, write_segmentation
+from ..files.read import read_study, read_volume
+from ..files.source import Source, files_of, identity_of, open_source
+from ..files.write import DICOM_SUFFIX, check_output, needs_series, suffix_of, write_segmentation
 from ..inference.progress import StageClock
 from ..inference.result import RunResult
-from ..inference.sliding_window import infer
+from ..inference.runner import PipelineFactory, Runner
 from ..manifest.build import build_manifest, identify_model, record_input, record_output
 from ..manifest.hardware import probe_environment, probe_hardware
-from ..manifest.model import (
-    END_TO_END_INCLUDES,
-    MODEL_ONLY_INCLUDES,
-    LatencySummary,
-    Manifest,
-    QualityRetention,
-    ReferenceRun,
-)
+from ..manifest.model import END_TO_END_INCLUDES, InputRecord, Manifest
 from ..manifest.write import to_json
-from ..modality import Modality
-from ..preprocessing.network_input import prepare
-from ..study import Study
-from .services import PipelineFactory, Runner
+from ..modality import Modality, reference_of
+from ..postprocessing.target import MODEL_GRID, Target
+from ..preprocessing.options import PreprocessingOptions
+from ..resources import DEFAULT_MODEL
+from ..study import Study, check_grid, overlap
+from ..volume import Volume
 
-REFERENCE_BACKENDS = ("eager", "onnxruntime")
-"""What ``--verify`` compares with, in FP32 on the CPU: the first of these that runs here."""
+if TYPE_CHECKING:
+    from ..dicom.segmentation import Origin
+
+REFERENCE = "reference"
+"""Stands for the volume on whose grid a segmentation is written unless asked otherwise."""
 
 
 @dataclass(frozen=True)
 class Job:
     """What to run on which files.
 
-    :param inputs: image files or DICOM folders.
+    :param inputs: image files, DICOM files or folders that stand for their series, or stacks.
     :param output: segmentation file.
     :param manifest: manifest file.
+    :param model: name of a shipped model, or path of a model card or its folder.
+    :param brain_mask: file of a mask that is taken instead of looking for the brain.
+    :param grid: ``reference``, ``1mm``, or the path of a volume that the segmentation overlays.
     :param iterations: timed iterations of a benchmark; None for no benchmark.
     :param verify: whether to compare with an FP32 reference run.
     """
 
-    inputs: Mapping[Modality, Path]
+    inputs: Mapping[Modality, Source]
     output: Path
     manifest: Path
+    model: str = DEFAULT_MODEL
     backend: str = "auto"
     precision: str = "auto"
     device: str = "auto"
+    preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
+    brain_mask: Path | None = None
+    grid: str = REFERENCE
     iterations: int | None = None
     verify: bool = False
 
@@ -85,32 +93,59 @@ def run_job(job: Job, make_pipeline: PipelineFactory, clock: StageClock) -> Done
     :raises BrainSegAccelError: the run failed; nothing was written.
     """
     with clock.stage("check"):
-        check_files(job)
+        sources = {m: _opened(source) for m, source in job.inputs.items()}
+        check_files(replace(job, inputs=sources))
         if job.iterations is not None:
             check_iterations(job.iterations)
-        pipeline = make_pipeline(backend=job.backend, precision=job.precision, device=job.device)
-        reference = _reference_pipeline(make_pipeline) if job.verify else None
-    with clock.stage("read"):
-        study = read_study(job.inputs)
-        inputs = [record_input(m, study[m], job.inputs[m]) for m in study]
-    result = pipeline.run(study, clock)
+        pipeline = make_pipeline(
+            model=job.model, backend=job.backend, precision=job.precision, device=job.device
+        )
+        reference = reference_pipeline(make_pipeline, job.model) if job.verify else None
+        origin = _origin(job, sources, pipeline)
+    given = _read_while_warming(job, sources, pipeline, clock)
+    study, mask = given.study, given.brain_mask
+
+    def run(with_: Runner, study: Study, clock: StageClock | None = None) -> RunResult:
+        return with_.run(
+            study, clock, options=job.preprocessing, brain_mask=mask, target=given.target
+        )
+
+    result = run(pipeline, study, clock)
     with atomic_write(job.output) as output, atomic_write(job.manifest) as manifest_file:
         with clock.stage("write"):
-            write_segmentation(result.segmentation, output)
-            hardware, environment = probe_hardware(), probe_environment()
-        result = replace(result, stages_ms=clock.stages_ms)
+            write_segmentation(result.segmentation, output, origin)
         peak = peak_memory_bytes()
-        written = record_output(result.segmentation, output)
-        benchmark = _benchmark(job, pipeline, study, output, clock) if job.iterations else None
-        quality = _verify(result, study, reference, clock) if reference else None
+        benchmark = quality = None
+        if job.iterations:
+
+            def again(with_: Runner) -> None:
+                repeated = run(with_, read_study(sources))
+                write_segmentation(repeated.segmentation, output, origin)
+
+            benchmark = time_case(
+                pipeline,
+                pipeline.prepare(study, options=job.preprocessing, brain_mask=mask),
+                job.iterations,
+                partial(again, pipeline),
+                END_TO_END_INCLUDES,
+                clock.progress,
+            )
+        if reference:
+            clock.progress.begin("verify: FP32 reference run")
+            quality = compare(result, run(reference, study))
+        with clock.stage("record"):
+            hardware, environment = probe_hardware(), probe_environment()
+            written = record_output(result.segmentation, output)
+            model, choice = identify_model(pipeline.package.card), pipeline.choice
+            del pipeline  # Letting go of an engine takes time, too.
         manifest = build_manifest(
-            result,
-            model=identify_model(pipeline.package.card),
-            inputs=inputs,
+            replace(result, stages_ms=clock.stages_ms),
+            model=model,
+            inputs=given.records,
             output=written,
             requested_backend=job.backend,
             requested_precision=job.precision,
-            choice=pipeline.choice,
+            choice=choice,
             benchmark=benchmark,
             quality=quality,
             peak_memory_bytes=peak,
@@ -119,6 +154,100 @@ def run_job(job: Job, make_pipeline: PipelineFactory, clock: StageClock) -> Done
         )
         manifest_file.write_text(to_json(manifest), encoding="utf-8")
     return Done(study, result, manifest)
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """What was read: the study, its records for the manifest, and what goes with it."""
+
+    study: Study
+    records: list[InputRecord]
+    target: Target | None
+    brain_mask: Volume | None
+
+
+def _read_while_warming(
+    job: Job, sources: Mapping[Modality, Source], pipeline: Runner, clock: StageClock
+) -> _Given:
+    """Read the volumes; if it is known what to warm, the engine is built at the same time.
+
+    The time that both took together is that of reading and, for what is left of it, the engine.
+    The engine is built on this thread, on which it will run: some runtimes ask for that.
+    """
+
+    def read() -> _Given:
+        study = read_study(sources)
+        return _Given(
+            study,
+            [record_input(m, study[m], sources[m]) for m in study],
+            _target(job, sources, study),
+            read_volume(job.brain_mask) if job.brain_mask else None,
+        )
+
+    if not pipeline.settled:
+        with clock.stage("read"):
+            return read()
+    clock.progress.begin("read")
+    started = time.perf_counter()
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(lambda: (read(), time.perf_counter()))
+        pipeline.warm()
+        found, done = reading.result()
+    clock.add("read", done - started)
+    clock.add("engine", time.perf_counter() - done)
+    return found
+
+
+def _target(job: Job, sources: Mapping[Modality, Source], study: Study) -> Target | None:
+    """Return what the segmentation overlays.
+
+    :raises InputError: no volume that can be read, or one that shows another place.
+    """
+    if job.grid == REFERENCE:
+        return None
+    if job.grid == MODEL_GRID:
+        return MODEL_GRID
+    source = open_source(Path(job.grid))
+    for modality, given in sources.items():
+        if identity_of(given) == identity_of(source):
+            return modality
+    grid = read_volume(source).grid
+    check_grid(grid, job.grid)
+    if not overlap(grid, study.reference_grid):
+        raise InputError(
+            f"does not overlap {study.reference.label} in patient space",
+            where=job.grid,
+            remedy="give --grid a volume of the same patient and position",
+        )
+    return grid
+
+
+def _opened(source: Source) -> Source:
+    return open_source(source) if isinstance(source, Path) else source
+
+
+def _origin(job: Job, sources: Mapping[Modality, Source], pipeline: Runner) -> Origin | None:
+    """Return what a DICOM SEG refers to; None for other formats.
+
+    :raises InputError: the reference volume is no DICOM series that can be referred to.
+    :raises UnavailableError: highdicom is not installed.
+    """
+    if suffix_of(job.output) != DICOM_SUFFIX:
+        return None
+    if job.grid != REFERENCE:
+        raise InputError(
+            "DICOM SEG is written on the grid of the series that it refers to",
+            where=f"--grid {job.grid}",
+            remedy="leave --grid out, or write .nii.gz or .seg.nrrd",
+        )
+    from ..dicom.segmentation import Origin, check_source
+
+    source = sources[reference_of(sources)]
+    if isinstance(source, Path):
+        raise needs_series(job.output)
+    check_source(source)
+    card = pipeline.package.card
+    return Origin(source, (card.name, card.version), {"weights_sha256": card.weights.sha256})
 
 
 def check_files(job: Job) -> None:
@@ -133,7 +262,13 @@ def check_files(job: Job) -> None:
         )
     check_output(job.output)
     check_place(job.manifest)
-    taken = {os.path.realpath(path): modality.label for modality, path in job.inputs.items()}
+    taken = {
+        os.path.realpath(file): modality.label
+        for modality, source in job.inputs.items()
+        for file in files_of(source)
+    }
+    if job.brain_mask:
+        taken.setdefault(os.path.realpath(job.brain_mask), "--brain-mask")
     for option, path in (("--output", job.output), ("--manifest", job.manifest)):
         other = taken.setdefault(os.path.realpath(path), option)
         if other != option:
@@ -142,72 +277,3 @@ def check_files(job: Job) -> None:
                 where=str(path),
                 remedy=f"give {option} a name of its own",
             )
-
-
-def _benchmark(
-    job: Job, pipeline: Runner, study: Study, scratch: Path, clock: StageClock
-) -> LatencySummary:
-    """Time the warm engine alone, then the way from the input files to a written segmentation.
-
-    :param scratch: is overwritten with the same segmentation again and again.
-    """
-    assert job.iterations is not None
-    engine = pipeline.warm()
-    seen = prepare(study, engine.info.shape)
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        clock.progress.advance(min(1.0, done / (job.iterations or 1)))
-
-    def model_only() -> None:
-        infer(engine, seen.x, seen.availability, lambda _share: None)
-        tick()
-
-    def end_to_end() -> None:
-        result = pipeline.run(read_study(job.inputs))
-        write_segmentation(result.segmentation, scratch)
-        tick()
-
-    clock.progress.begin(f"benchmark: model only, {job.iterations} iterations")
-    model = measure(model_only, job.iterations)
-    done = 0
-    clock.progress.begin(f"benchmark: end to end, {job.iterations} iterations")
-    whole = measure(end_to_end, job.iterations)
-    return LatencySummary(
-        model_only=model.timing(MODEL_ONLY_INCLUDES), end_to_end=whole.timing(END_TO_END_INCLUDES)
-    )
-
-
-def _reference_pipeline(make_pipeline: PipelineFactory) -> Runner:
-    """Return the FP32 pipeline on the CPU that ``--verify`` compares with.
-
-    :raises UnavailableError: none of `REFERENCE_BACKENDS` runs here.
-    """
-    for name in REFERENCE_BACKENDS:
-        if backends()[name].availability(Device.CPU, Precision.FP32).ok:
-            return make_pipeline(backend=name, precision=Precision.FP32, device=Device.CPU)
-    raise UnavailableError(
-        f"--verify needs one of {', '.join(REFERENCE_BACKENDS)}",
-        remedy="pip install 'brainsegaccel[torch]'",
-    )
-
-
-def _verify(
-    result: RunResult, study: Study, reference: Runner, clock: StageClock
-) -> QualityRetention:
-    """Run the reference on the same study and compare the two label maps."""
-    clock.progress.begin("verify: FP32 reference run")
-    expected = reference.run(study)
-    segmentation = result.segmentation
-    return quality_retention(
-        segmentation.labels,
-        expected.segmentation.labels,
-        segmentation.grid.spacing,
-        ReferenceRun(
-            backend=expected.engine.backend,
-            version=expected.engine.version,
-            precision=expected.engine.precision,
-        ),
-    )

@@ -5,23 +5,24 @@ Exit codes: 0 done, 1 the run failed, 2 unusable arguments or input, 130 interru
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
-import signal
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from .. import __version__
-from ..errors import BrainSegAccelError, UnavailableError
+from ..errors import BrainSegAccelError, explain
+from .batch import batch
 from .demo import demo
 from .evaluate import evaluate
 from .export import export
 from .info import info
 from .phantom import phantom
+from .process import terminable, warnings_in_one_line
 from .segment import segment
 from .services import Services
 from .train import train
@@ -39,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, demo, evaluate, info, phantom, export, train):
+for command in (segment, batch, demo, evaluate, info, phantom, export, train):
     app.command()(command)
 
 
@@ -68,8 +69,9 @@ def main(arguments: Sequence[str] | None = None, services: Services | None = Non
     :param services: what the commands work with; default: the real things.
     :returns: exit code.
     """
+    atexit.register(gc.freeze)  # What goes with the process anyway need not be searched first.
     try:
-        with _terminable(), _warnings_in_one_line():
+        with terminable(), warnings_in_one_line():
             code = app(
                 arguments,
                 prog_name="brainsegaccel",
@@ -88,19 +90,12 @@ def main(arguments: Sequence[str] | None = None, services: Services | None = Non
         # Whoever read our output has gone; Python would complain about it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except ImportError as error:
-        missing = UnavailableError(
-            f"the Python package {error.name or error} is missing or damaged",
-            remedy="install brainsegaccel again",
-        )
-        return _refuse(str(missing), 1)
-    except MemoryError:
-        return _refuse("not enough memory; close other programs or use a larger machine", 1)
+    except (ImportError, MemoryError) as error:
+        return _refuse(explain(error), 1)
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        return _refuse(f"failed, {what}; set {TRACEBACK}=1 to see where", 1)
+        return _refuse(f"{explain(error)}; set {TRACEBACK}=1 to see where", 1)
 
 
 def _interrupted() -> int:
@@ -118,33 +113,6 @@ def _usage(error: Any) -> str:
     command = error.ctx.command_path if error.ctx else "brainsegaccel"
     message = " ".join(error.format_message().split()) or "no command given"
     return f"{message.rstrip('.')}; {command} --help shows what can be given"
-
-
-@contextmanager
-def _warnings_in_one_line() -> Iterator[None]:
-    """Show warnings of this library, such as a damaged cache entry, like its errors."""
-
-    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        if category is UserWarning:
-            print(f"brainsegaccel: {message}", file=sys.stderr)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let a polite kill unwind like Ctrl-C, so that no partial file stays behind."""
-
-    def unwind(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, unwind)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ BRIGHTEST = 255
 def phantom(
     output: Annotated[Path, typer.Option(help="Folder of the case; made if it is not there.")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same case.")] = 0,
+    head: Annotated[
+        bool, typer.Option("--head", help="Leave skull, scalp and face around the brain.")
+    ] = False,
 ) -> None:
     """Make a synthetic case. Needs the train extra.
 
@@ -31,9 +34,10 @@ def phantom(
     with ready_folder(output), progress_on_stderr() as progress:
         clock = StageClock(progress)
         with needs("train"), clock.stage("prepare"):
-            from ..training.cases import CaseGenerator
+            from ..training.cases import CaseGenerator, Stripping
         with clock.stage("generate"):
-            case = CaseGenerator().generate(seed)
+            left = Stripping.ABSENT if head else Stripping.CLEAN
+            case = CaseGenerator().generate(seed, stripping=left)
         with clock.stage("write"):
             files = write_case(case, output)
     for file in files:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 
-UNTIL_USABLE = frozenset({"check", "read"})
+UNTIL_USABLE = frozenset({"find", "check", "read"})
 """Stages that refuse unusable arguments and input: such a run writes its error and no more."""
 
 

@@ -7,22 +7,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..preprocessing.options import BrainExtraction, RegistrationMode
+from ..resources import DEFAULT_MODEL
+from .options import (
+    BackendOption,
+    BiasOption,
+    BrainExtractionOption,
+    BrainMaskOption,
+    DeviceOption,
+    GridOption,
+    ModelOption,
+    PrecisionOption,
+    RegistrationOption,
+)
+
 if TYPE_CHECKING:
+    from ..files.source import Source
     from ..modality import Modality
     from .services import Services
 
-_INPUT = "image file or folder of one DICOM series"
+_INPUT = "image file, or a DICOM series: its folder or one of its files"
 
 
 def segment(
     context: typer.Context,
     output: Annotated[
-        Path, typer.Option(help="Segmentation to write: .seg.nrrd, .nii.gz or .nrrd.")
+        Path, typer.Option(help="Segmentation to write: .seg.nrrd, .nii.gz, .nrrd or .dcm.")
     ],
     case_dir: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[CASE_DIR]", help="Folder of a case; modalities are found by file name."
+            metavar="[CASE_DIR]",
+            help="Folder of a case: images, found by file name, or DICOM series, by their headers.",
         ),
     ] = None,
     t1: Annotated[Path | None, typer.Option(help=f"T1: {_INPUT}.")] = None,
@@ -33,11 +49,15 @@ def segment(
         Path | None,
         typer.Option(help="Manifest to write (default: beside OUTPUT, .manifest.json)."),
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="auto measures; brainsegaccel info lists what runs here.")
-    ] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, fp16, bf16 or int8.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    model: ModelOption = DEFAULT_MODEL,
+    backend: BackendOption = "auto",
+    precision: PrecisionOption = "auto",
+    device: DeviceOption = "auto",
+    registration: RegistrationOption = RegistrationMode.AUTO,
+    bias_correction: BiasOption = False,
+    brain_extraction: BrainExtractionOption = BrainExtraction.AUTO,
+    brain_mask: BrainMaskOption = None,
+    grid: GridOption = "reference",
     benchmark: Annotated[
         int | None,
         typer.Option(metavar="N", help="Also time N warm iterations (20 or more)."),
@@ -53,35 +73,42 @@ def segment(
     """
     from ..inference.progress import StageClock
     from ..manifest.model import PROCESS_START
+    from ..preprocessing.options import PreprocessingOptions
     from .job import Job, manifest_beside, run_job
     from .progress import progress_on_stderr
     from .summary import print_summary
 
     services: Services = context.obj
     given = dict(zip(("t1", "t1c", "t2", "flair"), (t1, t1c, t2, flair), strict=True))
-    job = Job(
-        inputs=_inputs(case_dir, {name: path for name, path in given.items() if path}),
-        output=output,
-        manifest=manifest or manifest_beside(output),
-        backend=backend,
-        precision=precision,
-        device=device,
-        iterations=benchmark,
-        verify=verify,
-    )
     with progress_on_stderr() as progress:
         clock = StageClock(progress)
         if services.since_start:
             clock.add(PROCESS_START, services.since_start())
+        with clock.stage("find"):
+            inputs = _inputs(case_dir, {name: path for name, path in given.items() if path})
+        job = Job(
+            inputs=inputs,
+            output=output,
+            manifest=manifest or manifest_beside(output),
+            model=model,
+            backend=backend,
+            precision=precision,
+            device=device,
+            preprocessing=PreprocessingOptions(registration, bias_correction, brain_extraction),
+            brain_mask=brain_mask,
+            grid=grid,
+            iterations=benchmark,
+            verify=verify,
+        )
         done = run_job(job, services.make_pipeline, clock)
     print_summary(done, job)
 
 
-def _inputs(case_dir: Path | None, given: dict[str, Path]) -> dict[Modality, Path]:
-    """Return the files named by options, and those found in the folder for the rest."""
-    from ..files.discover import discover
+def _inputs(case_dir: Path | None, given: dict[str, Path]) -> dict[Modality, Source]:
+    """Return the files named by options, and what is found in the folder for the rest."""
+    from ..files.source import find_sources
     from ..modality import Modality
 
     named = {Modality(name): path for name, path in given.items()}
-    found = discover(case_dir, given=named) if case_dir else {}
-    return {m: (named | found)[m] for m in Modality if m in named or m in found}
+    found = find_sources(case_dir, given=named) if case_dir else {}
+    return {m: named.get(m) or found[m] for m in Modality if m in named or m in found}

@@ -6,55 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from ..backends.auto import Choice
-    from ..backends.protocol import Engine
-    from ..inference.progress import StageClock
-    from ..inference.result import RunResult
-    from ..network.package import ModelPackage
-    from ..study import Study
-
-
-class Runner(Protocol):
-    """What a job needs of `inference.pipeline.Pipeline`."""
-
-    @property
-    def package(self) -> ModelPackage:
-        """The model that runs."""
-        ...
-
-    @property
-    def choice(self) -> Choice | None:
-        """What ``auto`` measured, once an engine is there."""
-        ...
-
-    def warm(self, clock: StageClock | None = None) -> Engine:
-        """Return the engine, built if need be."""
-        ...
-
-    def run(self, study: Study, clock: StageClock | None = None) -> RunResult:
-        """Segment a study."""
-        ...
-
-
-class PipelineFactory(Protocol):
-    """Makes a pipeline, or says why this machine cannot run it."""
-
-    def __call__(self, *, backend: str, precision: str, device: str) -> Runner:
-        """Check the request.
-
-        :raises UnavailableError: this machine cannot run what is asked for.
-        """
-        ...
-
-
-def shipped_pipeline(*, backend: str, precision: str, device: str) -> Runner:
-    """Return a pipeline of the shipped model."""
-    from ..inference.pipeline import Pipeline
-
-    return Pipeline(backend=backend, precision=precision, device=device)
+from ..inference.runner import PipelineFactory, local_pipeline
 
 
 def seconds_since_start() -> float:
@@ -82,5 +35,5 @@ class Services:
         the process did other things before.
     """
 
-    make_pipeline: PipelineFactory = shipped_pipeline
+    make_pipeline: PipelineFactory = local_pipeline
     since_start: Callable[[], float] | None = seconds_since_start

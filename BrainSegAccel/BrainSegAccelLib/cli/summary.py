@@ -13,21 +13,26 @@ from .job import Done, Job
 
 def print_summary(done: Done, job: Job) -> None:
     """Print volumes, times, backend and where the files lie."""
-    console = Console(highlight=False)
-    console.print(_volumes(done))
+    console = Console(highlight=False, emoji=False)
+    console.print(_volumes(done.manifest))
     console.print(_latency(done.manifest))
     console.print()
     console.print(_runtime(done.manifest), soft_wrap=True, markup=False)
     if done.manifest.quality_retention.reference:
         console.print(_quality(done.manifest), soft_wrap=True)
-    for caution in cautions(done.study):
-        console.print(f"{'note':<13} {caution}", soft_wrap=True, markup=False)
+    remarks = [
+        f"{record.modality.label}: {remark}"
+        for record in done.manifest.inputs
+        for remark in record.remarks
+    ]
+    for note in (*remarks, *cautions(done.study)):
+        console.print(f"{'note':<13} {note}", soft_wrap=True, markup=False)
     for name, path in (("segmentation", job.output), ("manifest", job.manifest)):
         console.print(f"{name:<13} {path}", soft_wrap=True, markup=False)
 
 
-def _volumes(done: Done) -> Table:
-    volumes = done.result.segmentation.volumes_ml()
+def _volumes(manifest: Manifest) -> Table:
+    volumes = manifest.outputs[0].volumes_ml
     table = Table("tumour", box=None)
     table.add_column("ml", justify="right")
     for segment in SEGMENTS:

@@ -1,4 +1,4 @@
-"""``brainsegaccel train``: weights from synthetic cases."""
+"""``brainsegaccel train``: weights from synthetic cases, and from one's own."""
 
 from __future__ import annotations
 
@@ -9,17 +9,46 @@ import typer
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="Training configuration, JSON.")],
-    folder: Annotated[Path, typer.Argument(help="Where checkpoints, weights and reports go.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training configuration, JSON.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where checkpoint, weights and reports go.")
+    ],
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")
-    ] = False,
-    minutes: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop after this time; can be resumed.")
+    initial: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Start from these weights: the name of a shipped model, a .card.json file, or "
+            "the weights.safetensors of another run.",
+        ),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Learn from what this model says, too (distillation)."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Learn from labelled cases too: one subfolder a case, as BraTS has them.",
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Stop after this time; --resume goes on.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on from the folder's checkpoint; give all else as before."
+        ),
+    ] = False,
 ) -> None:
-    """Train a network on synthetic cases. Needs the train extra."""
+    """Train a network. Needs the train extra.
+
+    Learns from synthetic cases, which are made while it runs. FOLDER gets weights.safetensors (the
+    average that is used), checkpoint.pt, training.json and TensorBoard's log. Stopped at any
+    moment, a run goes on with --resume.
+    """
     import logging
 
     from .extras import needs
@@ -27,4 +56,13 @@ def train(
     with needs("train"):
         from ..training.run import train as run_training
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    run_training(config, folder, device=device, resume=resume, minutes=minutes)
+    run_training(
+        config,
+        folder,
+        device=device,
+        resume=resume,
+        minutes=minutes,
+        initial=initial,
+        teacher=teacher,
+        data=data,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..backends.protocol import Device, EngineInfo, Precision
 from ..files.hashing import sha256_of
+from ..files.source import digest_of, remarks_of
 from ..modality import Modality
 from ..segmentation import Segmentation
 from ..volume import Grid, Volume
@@ -30,18 +31,22 @@ from .model import (
     Manifest,
     ModelIdentity,
     OutputRecord,
+    PerRegion,
     PrecisionUse,
-    Preprocessing,
     QualityRetention,
     Runtime,
+    Scope,
     Selection,
     Software,
 )
+from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from ..backends.auto import Choice
+    from ..files.source import Source
     from ..inference.result import RunResult
     from ..network.card import ModelCard
+    from ..postprocessing.refine import Refinement
 
 NOT_BENCHMARKED = "not benchmarked; ask for it with --benchmark"
 NOT_VERIFIED = "no FP32 reference run was made; ask for it with --verify"
@@ -99,10 +104,12 @@ def build_manifest(
         ),
         precision=_precision(requested_precision, result.engine),
         input_protocol=_input_protocol(result, [record.modality for record in inputs]),
-        latency=_latency(result, benchmark or LatencySummary.not_measured(NOT_BENCHMARKED)),
+        latency=latency_of(
+            result.stages_ms, benchmark or LatencySummary.not_measured(NOT_BENCHMARKED)
+        ),
         quality_retention=quality or QualityRetention.not_verified(NOT_VERIFIED),
         inputs=tuple(inputs),
-        preprocessing=_preprocessing(result),
+        preprocessing=Preprocessing.of(result.preprocessing),
         outputs=(output,),
     )
 
@@ -121,36 +128,54 @@ def identify_model(card: ModelCard) -> ModelIdentity:
     )
 
 
-def record_input(modality: Modality, volume: Volume, source: Path | None = None) -> InputRecord:
+def record_input(modality: Modality, volume: Volume, source: Source | None = None) -> InputRecord:
     """Describe one input volume.
 
-    :param source: the image file or folder of a DICOM series; None for a volume in memory.
+    :param source: what it was read from; None for a volume in memory.
     """
     i, j, k = volume.array.shape[::-1]
     if source is None:
         voxels = np.ascontiguousarray(volume.array, dtype="<f4")
         digest = hashlib.sha256(voxels.data).hexdigest()
     else:
-        digest = sha256_of(source)
+        digest = digest_of(source)
     return InputRecord(
         modality=modality,
         shape=(i, j, k),
         spacing_mm=volume.grid.spacing,
         sha256=digest,
-        sha256_of="voxels" if source is None else "dicom series" if source.is_dir() else "file",
+        sha256_of="voxels"
+        if source is None
+        else "file"
+        if isinstance(source, Path)
+        else "dicom series",
+        remarks=remarks_of(source),
     )
 
 
-def record_output(segmentation: Segmentation, written: Path | None) -> OutputRecord:
+def record_output(
+    segmentation: Segmentation,
+    written: Path | None,
+    refinement: Refinement | None = None,
+    scope: Scope = Scope.HEAD,
+) -> OutputRecord:
     """Describe the segmentation as it was handed over.
 
     :param written: the file; None for a node in a scene.
+    :param refinement: with what it was labelled; default: the usual settings.
     """
+    if refinement is None:
+        from ..postprocessing.refine import Refinement  # Brings ITK, which a probe does not need.
+
+        refinement = Refinement()
     return OutputRecord(
         format=_suffix(written) if written else "scene node",
         shape=_axes(segmentation.grid),
         spacing_mm=segmentation.grid.spacing,
         sha256=sha256_of(written) if written else None,
+        scope=scope,
+        thresholds=PerRegion.of(refinement.thresholds),
+        smallest_lesion_ml=refinement.smallest_ml,
         volumes_ml=segmentation.volumes_ml(),
         reason=None if written else "sha256: the segmentation was not written to a file",
     )
@@ -228,8 +253,12 @@ def _input_protocol(result: RunResult, available: Sequence[Modality]) -> InputPr
     )
 
 
-def _latency(result: RunResult, benchmark: LatencySummary) -> Latency:
-    stages = {name: round(ms, 3) for name, ms in result.stages_ms.items()}
+def latency_of(stages_ms: Mapping[str, float], benchmark: LatencySummary) -> Latency:
+    """Describe the wall time of a run.
+
+    :param stages_ms: every stage of it in order, milliseconds.
+    """
+    stages = {name: round(ms, 3) for name, ms in stages_ms.items()}
     start = "included" if PROCESS_START in stages else "not included"
     return Latency(
         stages_ms=stages,
@@ -237,18 +266,6 @@ def _latency(result: RunResult, benchmark: LatencySummary) -> Latency:
         total_includes=f"every stage above, once; start of the process and imports {start}",
         model_only=benchmark.model_only,
         end_to_end=benchmark.end_to_end,
-    )
-
-
-def _preprocessing(result: RunResult) -> Preprocessing:
-    record = result.preprocessing
-    return Preprocessing(
-        reference=record.reference,
-        resampled=dict(record.resampled),
-        foreground=record.foreground,
-        foreground_ml=record.foreground_ml,
-        model_grid_shape=_axes(record.model_grid),
-        model_grid_spacing_mm=record.model_grid.spacing,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
@@ -13,6 +14,7 @@ from ..backends.protocol import Device, Precision
 from ..modality import Modality
 from ..regions import Region
 from .machine import Environment, Hardware
+from .preprocessing import Preprocessing
 from .record import (
     Axes,
     Count,
@@ -279,19 +281,16 @@ class InputRecord(Record):
         "of its files, concatenated. voxels: little-endian float32 values, i fastest, of a volume "
         "that was given in memory."
     )
-
-
-class Preprocessing(Record):
-    """What was done to the volumes before the network saw them."""
-
-    reference: Modality = Field(description="The result lies on this modality's grid.")
-    resampled: dict[Modality, bool] = Field(
-        description="False where values were only cropped, not interpolated."
+    remarks: tuple[Text, ...] = Field(
+        description="What was chosen or repaired to read it, one sentence each; mostly empty."
     )
-    foreground: Text = Field(description="How the mask for normalisation was found.")
-    foreground_ml: Millilitres
-    model_grid_shape: Axes
-    model_grid_spacing_mm: Spacing
+
+
+class Scope(StrEnum):
+    """Where the network ran."""
+
+    HEAD = "whole head"
+    REGION = "region of interest"
 
 
 class OutputRecord(Measured):
@@ -301,6 +300,15 @@ class OutputRecord(Measured):
     shape: Axes
     spacing_mm: Spacing
     sha256: Sha256 | None
+    scope: Scope = Field(
+        description="Where the network ran; what lies outside of a region is from an earlier run."
+    )
+    thresholds: PerRegion = Field(
+        description="A voxel belongs to a region where its probability is above this."
+    )
+    smallest_lesion_ml: Millilitres = Field(
+        description="Connected tumour parts of less than this volume were removed."
+    )
     volumes_ml: dict[str, Millilitres] = Field(description="By label and by region.")
 
 

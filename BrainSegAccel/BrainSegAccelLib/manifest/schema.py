@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..errors import InputError
@@ -24,14 +25,19 @@ class _WithoutTitles(GenerateJsonSchema):
         return False
 
 
-def manifest_schema() -> dict[str, Any]:
-    """Return the schema as the model has it."""
-    generated = Manifest.model_json_schema(schema_generator=_WithoutTitles)
+def json_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+    """Return the schema of a document as its model has it."""
+    generated = model.model_json_schema(schema_generator=_WithoutTitles)
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
-        "title": f"BrainSegAccel manifest {SCHEMA_VERSION}",
+        "title": title,
         **{key: value for key, value in generated.items() if key != "title"},
     }
+
+
+def manifest_schema() -> dict[str, Any]:
+    """Return the manifest's schema."""
+    return json_schema(Manifest, f"BrainSegAccel manifest {SCHEMA_VERSION}")
 
 
 def shipped_schema() -> Path:
