@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,24 +27,30 @@ _SCALAR = {
 }
 
 
+_one_at_a_time = threading.Lock()
+"""ITK's warnings are one switch for all threads, and its readers now and then crash side by side
+(github.com/SimpleITK/SimpleITK/issues/74 and 805)."""
+
+
 @contextmanager
 def errors_as_input(path: Path, kind: str) -> Iterator[None]:
-    """Run the body with ITK's warnings off; turn its multi-line errors into one `InputError`.
+    """Let ITK read, one thread at a time and without its warnings, its errors as one `InputError`.
 
     :param kind: what the file should have been, e.g. ``"NRRD"``.
     """
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        yield
-    except RuntimeError as error:
-        raise InputError(
-            f"cannot be read as {kind}; it is damaged, incomplete or not {kind}",
-            where=str(path),
-            remedy="copy or export it again",
-        ) from error
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+    with _one_at_a_time:
+        shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+        sitk.ProcessObject.SetGlobalWarningDisplay(False)
+        try:
+            yield
+        except RuntimeError as error:
+            raise InputError(
+                f"cannot be read as {kind}; it is damaged, incomplete or not {kind}",
+                where=str(path),
+                remedy="copy or export it again",
+            ) from error
+        finally:
+            sitk.ProcessObject.SetGlobalWarningDisplay(shown)
 
 
 def file_reader(path: Path, image_io: str) -> sitk.ImageFileReader:
