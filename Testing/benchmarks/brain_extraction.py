@@ -1,22 +1,25 @@
 """Brain extraction on synthetic heads: Dice with the true brain, and seconds.
 
 Heads come from seeds that training never draws; each is shown in one of the four sequences, in
-turn, and a second time in 5 mm slices. Prints a Markdown table.
+turn, and a second time in 5 mm slices. Prints a Markdown table; FILE gets every mask's figures.
 
-    python Testing/benchmarks/brain_extraction.py --heads 24
+    python Testing/benchmarks/brain_extraction.py [--heads 24] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 from brain_by_atlas import extract, load_images
+from BrainSegAccelLib.benchmark.quality import dice
 from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.network.brain_card import load_brain_package
 from BrainSegAccelLib.preprocessing.brain_network import BrainFinder
@@ -28,6 +31,19 @@ FIRST_SEED = 900_000_000
 SLICE_MM = 5.0
 
 Method = Callable[[Volume], dict[str, np.ndarray]]
+"""Finds a brain in one way or several at once, by name."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A mask that a method found, and its Dice with the true one."""
+
+    head: int
+    sequence: str
+    slices: str
+    method: str
+    dice: float
+    seconds: float
 
 
 def volume_of(head: SyntheticHead, channel: int) -> Volume:
@@ -46,9 +62,41 @@ def in_thick_slices(volume: Volume) -> Volume:
     return Volume(sitk.GetArrayFromImage(image), affine, volume.name)
 
 
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    """Dice overlap of two masks."""
-    return 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
+def masks(heads: int, voxel: float, methods: list[Method]) -> Iterator[Mask]:
+    """Run every method on every head, as it is and in thick slices."""
+    generator = HeadGenerator(voxel)
+    for index in range(heads):
+        head = generator.generate(FIRST_SEED + index)
+        volume = volume_of(head, index % len(Modality))
+        truth = Volume(head.mask.numpy().astype(np.float32), volume.affine)
+        shown = {
+            "isotropic": (volume, truth),
+            "5 mm": (in_thick_slices(volume), in_thick_slices(truth)),
+        }
+        for slices, (image, brain) in shown.items():
+            for method in methods:
+                started = time.perf_counter()
+                found = method(image)
+                took = round(time.perf_counter() - started, 3)
+                for name, mask in found.items():
+                    score = round(dice(mask, brain.array >= 0.5), 4)
+                    yield Mask(index, volume.name, slices, name, score, took)
+
+
+def table(found: list[Mask]) -> str:
+    """Return Dice and seconds by method and slices as Markdown."""
+    lines = ["| method | slices | mean Dice | lowest | below 0.95 | s, median |"]
+    lines.append("|---|---|---|---|---|---|")
+    for method, slices in dict.fromkeys((mask.method, mask.slices) for mask in found):
+        these = [mask for mask in found if (mask.method, mask.slices) == (method, slices)]
+        scores = [mask.dice for mask in these]
+        below = sum(score < 0.95 for score in scores)
+        seconds = np.median([mask.seconds for mask in these])
+        lines.append(
+            f"| {method} | {slices} | {np.mean(scores):.3f} | {min(scores):.3f} "
+            f"| {below} of {len(scores)} | {seconds:.2f} |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -57,6 +105,7 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=24)
     parser.add_argument("--voxel", type=float, default=1.0, help="mm")
     parser.add_argument("--network", type=Path, help="its folder; default: the shipped one")
+    parser.add_argument("--json", type=Path, help="write every mask's figures here")
     options = parser.parse_args()
     atlas = load_images()
     finder = BrainFinder(load_brain_package(options.network))
@@ -68,35 +117,14 @@ def main() -> None:
         carried, refined = extract(volume, atlas)
         return {"atlas": carried, "atlas, refined": refined}
 
-    scores: dict[tuple[str, str], list[float]] = {}
-    seconds: dict[str, list[float]] = {}
-    generator = HeadGenerator(options.voxel)
-    for index in range(options.heads):
-        head = generator.generate(FIRST_SEED + index)
-        volume = volume_of(head, index % len(Modality))
-        truth = Volume(head.mask.numpy().astype(np.float32), volume.affine)
-        cases = {
-            "isotropic": (volume, truth.array >= 0.5),
-            "5 mm slices": (in_thick_slices(volume), in_thick_slices(truth).array >= 0.5),
-        }
-        for kind, (image, mask) in cases.items():
-            for method in (by_network, by_atlas):
-                started = time.perf_counter()
-                found = method(image)
-                took = time.perf_counter() - started
-                for name, result in found.items():
-                    scores.setdefault((name, kind), []).append(dice(result, mask))
-                    seconds.setdefault(name, []).append(took)
-        last = ", ".join(f"{name} {kind} {v[-1]:.3f}" for (name, kind), v in scores.items())
-        print(f"{index} {volume.name} {head.mask.shape}: {last}", file=sys.stderr)
-    print("| method | slices | mean Dice | lowest | below 0.95 | s, median |")
-    print("|---|---|---|---|---|---|")
-    for (name, kind), values in scores.items():
-        below = sum(value < 0.95 for value in values)
-        print(
-            f"| {name} | {kind} | {np.mean(values):.3f} | {min(values):.3f} | "
-            f"{below} of {len(values)} | {np.median(seconds[name]):.2f} |"
-        )
+    found: list[Mask] = []
+    for mask in masks(options.heads, options.voxel, [by_network, by_atlas]):
+        found.append(mask)
+        print(mask, file=sys.stderr)
+    print(table(found))
+    if options.json:
+        lines = ",\n".join(json.dumps(asdict(mask)) for mask in found)
+        options.json.write_text(f"[\n{lines}\n]\n")
 
 
 if __name__ == "__main__":

@@ -3,14 +3,15 @@
 The case is segmented as it is; then stored along other axes, mirrored in memory, turned with the
 patient, sampled on an oblique grid, and sampled in 5 mm slices. Each time its labels go along, and
 Dice is taken against them on the grid of that variant. Registration is off: the volumes of one
-variant lie on one grid. Prints a Markdown table.
+variant lie on one grid. Prints a Markdown table by variant; FILE gets every case and region.
 
-    python Testing/benchmarks/geometry.py CASE_DIR [CASE_DIR …] [--backend openvino]
+    python Testing/benchmarks/geometry.py CASE_DIR [CASE_DIR …] [--backend openvino] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -127,25 +128,52 @@ def scores(pipeline: Pipeline, study: Study, labels: Volume) -> dict[str, dict[R
     return found
 
 
+def table(cases: list[dict[str, dict[Region, float]]]) -> str:
+    """Return means over cases and the largest change of the whole tumour as Markdown."""
+    lines = [
+        "| stored as | ET | TC | WT | change of WT, mean | largest | allowed | cases beyond |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in cases[0]:
+        means = " | ".join(f"{np.mean([c[name][r] for c in cases]):.3f}" for r in Region)
+        if name not in VARIANTS:
+            lines.append(f"| {name} | {means} | | | | |")
+            continue
+        allowed = VARIANTS[name][1]
+        changes = np.array([c[name][Region.WT] - c["untouched"][Region.WT] for c in cases])
+        largest = changes[np.abs(changes).argmax()]
+        beyond = int((np.abs(changes) > allowed).sum())
+        lines.append(
+            f"| {name} | {means} | {changes.mean():+.3f} | {largest:+.3f} | {allowed:.2f} "
+            f"| {beyond} of {len(cases)} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", type=Path, nargs="+", help="folders with modalities and seg")
     parser.add_argument("--backend", default="auto")
+    parser.add_argument("--json", type=Path, help="write Dice by case, variant and region here")
     options = parser.parse_args()
     pipeline = Pipeline(options.backend)
-    print("| case | stored as | ET | TC | WT | change of WT | allowed |")
-    print("|---|---|---|---|---|---|---|")
+    found: dict[str, dict[str, dict[Region, float]]] = {}
     for case in options.cases:
         truth = read_labels(case / "seg.nii.gz")
         labels = Volume(truth.labels.astype(np.float32), truth.grid.affine)
-        found = scores(pipeline, read_study(discover(case)), labels)
-        for name, dices in found.items():
-            change = dices[Region.WT] - found["untouched"][Region.WT]
-            allowed = f"{VARIANTS[name][1]:.2f}" if name in VARIANTS else ""
-            values = " | ".join(f"{dices[region]:.3f}" for region in Region)
-            print(f"| {case.name} | {name} | {values} | {change:+.3f} | {allowed} |")
-            sys.stdout.flush()
+        found[case.name] = scores(pipeline, read_study(discover(case)), labels)
+        print(f"{case.name} done", file=sys.stderr)
+    print(table(list(found.values())))
+    if options.json:
+        rounded = {
+            case: {
+                name: {region: round(value, 4) for region, value in dices.items()}
+                for name, dices in variants.items()
+            }
+            for case, variants in found.items()
+        }
+        options.json.write_text(json.dumps(rounded, indent=1) + "\n")
 
 
 if __name__ == "__main__":

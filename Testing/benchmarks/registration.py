@@ -1,14 +1,17 @@
 """How far registration ends from a known motion, for every pair of modalities, and how fast.
 
-Each pair of volumes of a case is taken in turn: the second is turned by up to 15 degrees about each
-axis and shifted by up to 20 mm along each, sampled on voxels of its own, and registered onto the
-first, from the two volumes on, judgement included. The target registration error is taken over
+Each pair of modalities is taken as a run takes it, the second onto the first. The second is turned
+by up to 15 degrees about each axis and shifted by up to 20 mm along each, sampled on voxels of its
+own, and registered, from the two volumes on, judgement included. Every pair goes through the same
+random motions; they are dealt out to the cases in turn. The target registration error is taken over
 points of the head, against two truths: the headers, where the case lies on one grid because
 somebody registered it before; and the registration of the same pair unmoved, which asks whether
 the result depends on the motion. A result that is used although its error is above 2 mm against
 every truth there is counts as a failure that was not noticed. Prints Markdown.
 
     python Testing/benchmarks/registration.py CASE_DIR [CASE_DIR …] [--transforms 100] [--json FILE]
+
+FILE is written anew after every registration, and one that exists is gone on with.
 """
 
 from __future__ import annotations
@@ -20,13 +23,15 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import permutations
+from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from BrainSegAccelLib.files.atomic import atomic_write
 from BrainSegAccelLib.files.discover import discover
 from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.modality import REFERENCE_PRIORITY, Modality
 from BrainSegAccelLib.preprocessing.options import RegistrationMode
 from BrainSegAccelLib.preprocessing.registration.align import align
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
@@ -39,6 +44,8 @@ from scipy.spatial.transform import Rotation
 
 LARGEST_TURN_DEG, LONGEST_SHIFT_MM = 15.0, 20.0
 FAILED_MM = 2.0
+PAIRS = list(combinations(REFERENCE_PRIORITY, 2))
+"""Fixed and moving: what a run registers onto what, where the fixed one is the best there is."""
 FIXED, MOVING = Modality.T1C, Modality.FLAIR
 """What the two volumes of a pair are called here; T1c is the reference of any study."""
 
@@ -47,6 +54,7 @@ FIXED, MOVING = Modality.T1C, Modality.FLAIR
 class Trial:
     """One registration; errors in mm, None where there is no such truth or no result.
 
+    :param motion: which of the random motions.
     :param headers_mm: mean error over the head against the headers; ``p95_mm`` of the points.
     :param unmoved_mm: against the same pair unmoved.
     """
@@ -54,6 +62,7 @@ class Trial:
     case: str
     fixed: str
     moving: str
+    motion: int
     decision: str
     seconds: float
     before_mm: float
@@ -105,37 +114,51 @@ def register(fixed: Volume, moving: Volume) -> tuple[Alignment, float]:
     return found, time.perf_counter() - started
 
 
-def trials(cases: list[Path], count: int, seed: int) -> Iterator[Trial]:
-    """Register ``count`` moved volumes, cases and pairs in turn."""
-    rng = np.random.default_rng(seed)
-    pairs = list(permutations(Modality, 2))
-    for case_number, case in enumerate(cases):
-        study = read_study(discover(case))
-        one_grid = all(volume.grid.same_as(study.reference_grid) for volume in study.values())
-        turns = range(-(-(count - case_number) // len(cases)))
-        here = [pairs[turn % len(pairs)] for turn in turns]
-        unmoved = {pair: register(study[pair[0]], study[pair[1]])[0] for pair in sorted(set(here))}
-        for fixed, moving in here:
+def trials(cases: list[Path], count: int, seed: int, done: list[Trial]) -> Iterator[Trial]:
+    """Register every pair ``count`` times, but what was done before; cases in turn."""
+
+    @cache
+    def unmoved(case: Path, fixed: Modality, moving: Modality) -> np.ndarray:
+        study = read(case)
+        return np.linalg.inv(register(study[fixed], study[moving])[0].to_reference)
+
+    @cache
+    def read(case: Path) -> Study:
+        return read_study(discover(case))
+
+    before = {(trial.fixed, trial.moving, trial.motion) for trial in done}
+    dealt = [(case, n) for first, case in enumerate(cases) for n in range(first, count, len(cases))]
+    for case, number in dealt:
+        for fixed, moving in PAIRS:
+            if (fixed.label, moving.label, number) in before:
+                continue
+            study = read(case)
             points = Pyramid(study[fixed]).points
-            motion = random_motion(rng, points.mean(axis=0))
+            motion = random_motion(np.random.default_rng([seed, number]), points.mean(axis=0))
             found, seconds = register(study[fixed], scanned_again(study[moving], motion))
             # Where points of the fixed head are found in the moved volume, and where they are.
             ends = _ends(np.linalg.inv(found.to_reference), points)
-            still = np.linalg.inv(unmoved[fixed, moving].to_reference)
             used = found.decision is not Decision.REJECTED
+            one_grid = study[moving].grid.same_as(study[fixed].grid)
             by_header = np.linalg.norm(ends - _ends(motion, points), axis=1)
+            still = unmoved(case, fixed, moving)
             by_unmoved = np.linalg.norm(ends - _ends(motion @ still, points), axis=1)
             yield Trial(
                 case=case.name,
                 fixed=fixed.label,
                 moving=moving.label,
+                motion=number,
                 decision=found.decision,
-                seconds=seconds,
-                before_mm=float(np.linalg.norm(points - _ends(motion, points), axis=1).mean()),
-                headers_mm=float(by_header.mean()) if used and one_grid else None,
-                p95_mm=float(np.percentile(by_header, 95)) if used and one_grid else None,
-                unmoved_mm=float(by_unmoved.mean()) if used else None,
+                seconds=round(seconds, 3),
+                before_mm=_mean(np.linalg.norm(points - _ends(motion, points), axis=1)),
+                headers_mm=_mean(by_header) if used and one_grid else None,
+                p95_mm=round(float(np.percentile(by_header, 95)), 3) if used and one_grid else None,
+                unmoved_mm=_mean(by_unmoved) if used else None,
             )
+
+
+def _mean(errors: np.ndarray) -> float:
+    return round(float(errors.mean()), 3)
 
 
 def _ends(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -170,14 +193,19 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", type=Path, nargs="+", help="folders with modalities")
-    parser.add_argument("--transforms", type=int, default=100, help="all cases and pairs together")
+    parser.add_argument("--transforms", type=int, default=100, help="motions of each pair")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write every trial here too")
+    parser.add_argument("--json", type=Path, help="write every trial here, and go on from there")
     options = parser.parse_args()
     found: list[Trial] = []
-    for trial in trials(options.cases, options.transforms, options.seed):
+    if options.json and options.json.exists():
+        found = [Trial(**trial) for trial in json.loads(options.json.read_text())]
+    for trial in trials(options.cases, options.transforms, options.seed, list(found)):
         found.append(trial)
         print(trial, file=sys.stderr)
+        if options.json:
+            with atomic_write(options.json) as beside:
+                beside.write_text(one_a_line(found))
     print(
         "| pair | n | before mm | TRE mm | 95 % | max | against unmoved mm | 95 % | max "
         "| median s | max s | rejected | not noticed |"
@@ -189,8 +217,11 @@ def main() -> None:
     for trial in found:
         if trial.error_mm is None or trial.error_mm > FAILED_MM:
             print(f"\n{trial}")
-    if options.json:
-        options.json.write_text(json.dumps([asdict(trial) for trial in found], indent=2))
+
+
+def one_a_line(found: list[Trial]) -> str:
+    """Return trials as JSON."""
+    return "[\n" + ",\n".join(json.dumps(asdict(trial)) for trial in found) + "\n]\n"
 
 
 if __name__ == "__main__":
