@@ -1,7 +1,8 @@
 """How far registration ends from a known motion, for every pair of modalities, and how fast.
 
 Each pair of modalities is taken as a run takes it, the second onto the first. The second is turned
-by up to 15 degrees about each axis and shifted by up to 20 mm along each, sampled on voxels of its
+by up to 15 degrees about each axis and shifted by up to 20 mm along each (``--turn``, ``--shift``:
+beyond what is meant to be found, to see whether failures are noticed), sampled on voxels of its
 own, and registered, from the two volumes on, judgement included. Every pair goes through the same
 random motions; they are dealt out to the cases in turn. The target registration error is taken over
 points of the head, against two truths: the headers, where the case lies on one grid because
@@ -42,7 +43,6 @@ from BrainSegAccelLib.study import Study
 from BrainSegAccelLib.volume import Grid, Volume
 from scipy.spatial.transform import Rotation
 
-LARGEST_TURN_DEG, LONGEST_SHIFT_MM = 15.0, 20.0
 FAILED_MM = 2.0
 PAIRS = list(combinations(REFERENCE_PRIORITY, 2))
 """Fixed and moving: what a run registers onto what, where the fixed one is the best there is."""
@@ -76,14 +76,26 @@ class Trial:
         return min((e for e in (self.headers_mm, self.unmoved_mm) if e is not None), default=None)
 
 
-def random_motion(rng: np.random.Generator, centre: np.ndarray) -> np.ndarray:
-    """Return a 4x4 motion about a centre, LPS mm."""
-    turns = rng.uniform(-LARGEST_TURN_DEG, LARGEST_TURN_DEG, 3)
-    shift = rng.uniform(-LONGEST_SHIFT_MM, LONGEST_SHIFT_MM, 3)
-    motion = np.eye(4)
-    motion[:3, :3] = Rotation.from_euler("xyz", turns, degrees=True).as_matrix()
-    motion[:3, 3] = centre + shift - motion[:3, :3] @ centre
-    return motion
+@dataclass(frozen=True)
+class Motions:
+    """Random motions of a head by number, the same ones every time.
+
+    :param turn: largest angle about each axis in degrees.
+    :param shift: longest way along each axis in mm.
+    """
+
+    seed: int
+    turn: float
+    shift: float
+
+    def about(self, centre: np.ndarray, number: int) -> np.ndarray:
+        """Return a 4x4 motion about a centre, LPS mm."""
+        rng = np.random.default_rng([self.seed, number])
+        turns, shift = (rng.uniform(-most, most, 3) for most in (self.turn, self.shift))
+        motion = np.eye(4)
+        motion[:3, :3] = Rotation.from_euler("xyz", turns, degrees=True).as_matrix()
+        motion[:3, 3] = centre + shift - motion[:3, :3] @ centre
+        return motion
 
 
 def scanned_again(volume: Volume, motion: np.ndarray) -> Volume:
@@ -114,7 +126,7 @@ def register(fixed: Volume, moving: Volume) -> tuple[Alignment, float]:
     return found, time.perf_counter() - started
 
 
-def trials(cases: list[Path], count: int, seed: int, done: list[Trial]) -> Iterator[Trial]:
+def trials(cases: list[Path], count: int, motions: Motions, done: list[Trial]) -> Iterator[Trial]:
     """Register every pair ``count`` times, but what was done before; cases in turn."""
 
     @cache
@@ -134,7 +146,7 @@ def trials(cases: list[Path], count: int, seed: int, done: list[Trial]) -> Itera
                 continue
             study = read(case)
             points = Pyramid(study[fixed]).points
-            motion = random_motion(np.random.default_rng([seed, number]), points.mean(axis=0))
+            motion = motions.about(points.mean(axis=0), number)
             found, seconds = register(study[fixed], scanned_again(study[moving], motion))
             # Where points of the fixed head are found in the moved volume, and where they are.
             ends = _ends(np.linalg.inv(found.to_reference), points)
@@ -195,12 +207,15 @@ def main() -> None:
     parser.add_argument("cases", type=Path, nargs="+", help="folders with modalities")
     parser.add_argument("--transforms", type=int, default=100, help="motions of each pair")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--turn", type=float, default=15.0, help="degrees about each axis at most")
+    parser.add_argument("--shift", type=float, default=20.0, help="mm along each axis at most")
     parser.add_argument("--json", type=Path, help="write every trial here, and go on from there")
     options = parser.parse_args()
     found: list[Trial] = []
     if options.json and options.json.exists():
         found = [Trial(**trial) for trial in json.loads(options.json.read_text())]
-    for trial in trials(options.cases, options.transforms, options.seed, list(found)):
+    motions = Motions(options.seed, options.turn, options.shift)
+    for trial in trials(options.cases, options.transforms, motions, list(found)):
         found.append(trial)
         print(trial, file=sys.stderr)
         if options.json:
