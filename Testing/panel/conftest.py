@@ -152,10 +152,10 @@ class Answers:
 @pytest.fixture(scope="session")
 def application():
     """Return ``slicer`` as the stand-in completes it, with the module loaded."""
-    from application import module
+    from module_window import register
 
     slicer = slicer_module
-    slicer.modules.brainsegaccel = module("BrainSegAccel", path=str(MODULE))
+    register(MODULE)
     import BrainSegAccel
 
     BrainSegAccel.BrainSegAccel(slicer.modules.brainsegaccel)
@@ -194,29 +194,20 @@ def answers() -> Answers:
 @pytest.fixture
 def open_panel(slicer, answers) -> Iterator[Callable]:
     """Return ``open(make_worker)``, which opens the module's panel."""
-    import qt
+    from module_window import ModuleWindow
 
     from BrainSegAccel import BrainSegAccelWidget
 
     opened = []
 
     def open(make_worker):
-        parent = slicer.qMRMLWidget()
-        parent.setLayout(qt.QVBoxLayout())
-        parent.setMRMLScene(slicer.mrmlScene)
-        parent.isEntered = True
-        widget = BrainSegAccelWidget(parent, answers, make_worker)
-        widget.setup()
-        widget.enter()
-        parent.show()
-        opened.append(widget)
-        return widget
+        window = ModuleWindow(lambda parent: BrainSegAccelWidget(parent, answers, make_worker))
+        opened.append(window)
+        return window.widget
 
     yield open
-    for widget in opened:
-        widget.cleanup()
-        widget.parent.close()
-        widget.parent.deleteLater()
+    for window in opened:
+        window.close()
     slicer.app.processEvents()
 
 

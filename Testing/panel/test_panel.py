@@ -29,6 +29,8 @@ def choose(box, label: str) -> None:
 def test_empty_scene_is_explained(ui):
     assert not ui.applyButton.enabled
     assert ui.applyButton.toolTip == "Select at least one of T1, T1c, T2 and FLAIR."
+    assert ui.applyHint.visible
+    assert ui.applyHint.text == ui.applyButton.toolTip
     assert not ui.packagesFrame.visible
     assert "not a medical device" in ui.disclaimerLabel.text
 
@@ -40,6 +42,7 @@ def test_loaded_volumes_are_selected(ui, add_volume, slicer):
     assert {name: getattr(ui, f"{name}Selector").currentNode() for name in nodes} == nodes
     assert ui.t2Selector.currentNode() is None
     assert ui.applyButton.enabled
+    assert not ui.applyHint.visible
 
 
 def test_a_persons_choice_is_left_alone(ui, add_volume, slicer):
@@ -156,14 +159,20 @@ def test_missing_packages_are_explained_and_installed_once_asked(
     widget = open_panel(lambda: worker)
     ui = widget.ui
     assert ui.packagesFrame.visible
-    assert ui.packagesLabel.text.startswith("6 Python packages are missing (about 88 MB): onnx")
+    assert ui.packagesLabel.text.startswith("Python packages are missing (about 88 MB): onnx")
     assert not ui.applyButton.enabled
     assert ui.applyButton.toolTip == "Install the Python packages first."
+    assert not ui.refineCollapsibleButton.enabled
     answers.installing = False
     ui.installButton.click()
     assert len(answers.asked) == 1
     assert "onnxruntime: 76 MB" in answers.asked[0]
     assert ui.packagesFrame.visible
+    there.update(packages.sizes_mb())
+    widget.enter()
+    assert not ui.packagesFrame.visible
+    assert ui.refineCollapsibleButton.enabled
+    assert not ui.resultCollapsibleButton.enabled
 
 
 def test_installation_leaves_alone_what_is_there(answers, monkeypatch, slicer):

@@ -47,6 +47,11 @@ class Choice:
     reason: str = ""
 
 
+def displayName(name: str) -> str:
+    """Return what a person calls a backend, device or precision."""
+    return _NAMES.get(name, name)
+
+
 def deviceChoices(combinations: Iterable[Combination]) -> list[Choice]:
     """Offer every device that there is a backend for."""
     answers = {str(device): [c for c in combinations if c.device is device] for device in Device}
@@ -104,7 +109,7 @@ def brainExtractionChoices() -> list[Choice]:
 
 
 def _choice(name: str, answers: list[Combination]) -> Choice:
-    label = _NAMES.get(name, name)
+    label = displayName(name)
     if any(c.availability.ok for c in answers):
         return Choice(name, label)
     if not answers:
@@ -206,7 +211,7 @@ class Selectors:
         for name, choices in offered.items():
             value = getattr(now, name)
             if not known:  # Before the worker has answered, nothing is impossible.
-                asked = Choice(value, _NAMES.get(value, value))
+                asked = Choice(value, displayName(value))
                 choices = choices[:1] if value == AUTO else [choices[0], asked]
             self._selectors[name].show(choices, value)
         self._selectors["registration"].show(registrationChoices(), now.registration)

@@ -40,8 +40,8 @@ class Packages:
             return ""
         sizes = sizes_mb()
         total = sum(sizes[name] for name in missing)
-        return _("{count} Python packages are missing (about {size:.0f} MB): {names}.").format(
-            count=len(missing), size=total, names=", ".join(missing)
+        return _("Python packages are missing (about {size:.0f} MB): {names}.").format(
+            size=total, names=", ".join(missing)
         )
 
     def install(self) -> bool:

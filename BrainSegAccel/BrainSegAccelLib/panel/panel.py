@@ -37,7 +37,8 @@ class Panel:
         ui.installButton.clicked.connect(lambda *_checked: self._install())
         ui.installTorchButton.clicked.connect(lambda *_checked: self._installTorch())
         ui.findButton.clicked.connect(lambda *_checked: self._find())
-        for widget in (ui.progressBar, ui.stageLabel, ui.messageLabel, ui.logButton):
+        hidden = (ui.applyHint, ui.progressBar, ui.stageLabel, ui.messageLabel, ui.logButton)
+        for widget in hidden:
             widget.visible = False
         self.checkPackages()
 
@@ -70,9 +71,11 @@ class Panel:
         ui.packagesLabel.text = missing
         if missing:
             ui.applyButton.toolTip = _("Install the Python packages first.")
+            self._enableSections(False)
         elif self._workbench is None:
             from .workbench import Workbench
 
+            self._enableSections(True)
             self._workbench = Workbench(ui, self._makeWorker(), self._questions)
             self._workbench.setParameters(self._parameters)
 
@@ -86,6 +89,16 @@ class Panel:
         if self._workbench is not None:
             self._workbench.close()
             self._workbench = None
+
+    def _enableSections(self, enabled: bool) -> None:
+        """Grey what does nothing before the packages are there."""
+        ui = self._ui
+        for section in (
+            *(ui.accelerationCollapsibleButton, ui.advancedCollapsibleButton),
+            *(ui.resultCollapsibleButton, ui.refineCollapsibleButton),
+            *(ui.measureCollapsibleButton, ui.batchCollapsibleButton),
+        ):
+            section.enabled = enabled
 
     def _find(self) -> None:
         if self._parameters is not None:

@@ -14,6 +14,7 @@ from ..files.atomic import atomic_write
 from ..mrml.measurements import BENCHMARK, CHART, QUALITY
 from ..mrml.results import LATENCY, VOLUMES, manifest_text, table_of
 from ..regions import Region
+from .choices import displayName
 from .questions import Questions
 
 
@@ -49,6 +50,8 @@ class ResultView:
         ):
             table = table_of(node, role)
             view.setMRMLTableNode(table)
+            view.verticalHeader().setVisible(False)
+            view.resizeColumnsToContents()
             view.visible = table is not None
         manifest = manifest_text(node)
         ui.summaryLabel.text = _summary(manifest)
@@ -120,6 +123,6 @@ def _summary(manifest: str) -> str:
     return _("{regions}. {seconds:.1f} s with {backend} {precision}.").format(
         regions=regions.capitalize(),
         seconds=document["latency"]["total_ms"] / 1000,
-        backend=runtime["backend"],
-        precision=document["precision"]["engine"].upper(),
+        backend=displayName(runtime["backend"]),
+        precision=displayName(document["precision"]["engine"]),
     )

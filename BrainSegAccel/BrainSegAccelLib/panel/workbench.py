@@ -100,6 +100,8 @@ class Workbench:
         kept = self._relabelling.kept(node)
         ui.applyButton.enabled = not missing
         ui.applyButton.toolTip = missing or _("Segment the selected volumes")
+        ui.applyHint.text = missing
+        ui.applyHint.visible = bool(missing) and not self.running
         for button in (ui.benchmarkButton, ui.verifyButton, ui.compareButton):
             button.enabled = not missing
         ui.roiRunButton.enabled = not missing and parameters.roi is not None
@@ -250,7 +252,7 @@ class Workbench:
 
     def _findStudies(self) -> None:
         found = self._batch.find()
-        self._display.say(_("{count} studies found.").format(count=found))
+        self._display.say(_("Studies found: {count}.").format(count=found))
         self.update()
 
     def _startBatch(self) -> None:
