@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import tomllib
 from pathlib import Path
@@ -55,6 +56,22 @@ def test_catalogue_entry():
     dependencies = " ".join(entry["build_dependencies"])
     assert f'set(EXTENSION_DEPENDS "{dependencies}")' in cmake
     assert f'set(EXTENSION_HOMEPAGE "{entry["scm_url"].removesuffix(".git")}")' in cmake
+
+
+def test_screenshots_are_there_to_be_seen():
+    cmake = (ROOT / "CMakeLists.txt").read_text()
+    (urls,) = re.findall(r'EXTENSION_SCREENSHOTURLS "(.+)"', cmake)
+    home = "https://raw.githubusercontent.com/BrainSegAccel/SlicerBrainSegAccel/main/"
+    for url in urls.split():
+        assert imread(ROOT / url.removeprefix(home)).size
+
+
+def test_user_guide_shows_pictures_that_are_there():
+    guide = (ROOT / "docs" / "user-guide.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", guide)
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", guide)
+    assert len(pictures) >= 5
+    assert [link for link in links if not (ROOT / "docs" / link).is_file()] == []
 
 
 def test_icons():

@@ -1,0 +1,269 @@
+"""What a person at the panel waits for: a run, the frozen window, Cancel, a slider.
+
+The module's own panel, driven by its buttons, with the real background process and the real model,
+on the stand-in for Slicer (Testing/slicer_standin) around the real scene. Prints Markdown, and ends
+with exit code 1 if a promise is not kept. Needs an idle machine: a window that does not get the
+processor looks frozen whoever is to blame.
+
+    python Testing/benchmarks/panel.py CASE_DIR [--runs 7] [--cancels 10] [--backend openvino]
+
+CASE_DIR holds one case of all four modalities. The engine cache is one of its own, empty at first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "Testing" / "slicer_standin"))
+from start import start  # noqa: E402
+
+slicer = start()
+import qt  # noqa: E402
+from BrainSegAccelLib.files.discover import discover  # noqa: E402
+from BrainSegAccelLib.files.read import read_study  # noqa: E402
+from BrainSegAccelLib.inference.pipeline import Pipeline  # noqa: E402
+from BrainSegAccelLib.manifest.schema import validate  # noqa: E402
+from BrainSegAccelLib.worker.client import WorkerClient  # noqa: E402
+from BrainSegAccelLib.worker.memory import make_folder  # noqa: E402
+from module_window import ModuleWindow, live_until, register  # noqa: E402
+from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: E402
+
+from BrainSegAccel import BrainSegAccelWidget  # noqa: E402
+
+LONGEST_BLOCK_MS = 50.0
+LONGEST_RATIO = 1.3
+LONGEST_CANCEL_MS = 1000.0
+LONGEST_RELABEL_MS = 100.0
+MOVES = 40
+ALWAYS_THERE = {"contact.json", "log", "socket"}
+"""Files of a worker that is alive; whatever lies beside them is a block of shared memory."""
+
+
+class Heartbeat:
+    """The longest time that the event loop did not come round, while it is used with ``with``."""
+
+    def __enter__(self) -> Heartbeat:
+        self.longest_ms = 0.0
+        self._last = time.perf_counter()
+        self._timer = qt.QTimer()
+        self._timer.interval = 1
+        self._timer.timeout.connect(self._beat)
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._beat()
+        self._timer.stop()
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.longest_ms = max(self.longest_ms, 1000.0 * (now - self._last))
+        self._last = now
+
+
+class Panel:
+    """The panel on one case, and what a person does at it."""
+
+    def __init__(self, case: Path, backend: str) -> None:
+        register(ROOT / "BrainSegAccel" / "BrainSegAccel.py")
+        self.client = WorkerClient(sys.executable)
+        self.window = ModuleWindow(
+            lambda parent: BrainSegAccelWidget(parent, makeWorker=lambda: self.client)
+        )
+        self.ui, self.panel = self.window.widget.ui, self.window.widget.panel
+        for modality, source in discover(case).items():
+            properties = {"name": f"case {modality.label}"}
+            slicer.util.loadVolume(str(source), properties=properties)
+        self.window.widget._parameterNode.backend = backend
+        live_until(lambda: self.ui.applyButton.enabled and not self.client.tasks)
+
+    def apply(self) -> tuple[float, float]:
+        """Press Apply; returns seconds to the end, and the longest block in milliseconds."""
+        started = time.perf_counter()
+        with Heartbeat() as heartbeat:
+            self.ui.applyButton.click()
+            live_until(lambda: not self.panel.running)
+        seconds = time.perf_counter() - started
+        if self.node is None:
+            raise SystemExit(self.ui.messageLabel.text)
+        return seconds, heartbeat.longest_ms
+
+    def cancel_after(self, seconds: float) -> float:
+        """Press Apply and after a while Cancel; returns milliseconds from there to the end."""
+        until = time.perf_counter() + seconds
+        self.ui.applyButton.click()
+        live_until(lambda: time.perf_counter() > until)
+        started = time.perf_counter()
+        self.ui.cancelButton.click()
+        live_until(lambda: not self.panel.running)
+        return 1000.0 * (time.perf_counter() - started)
+
+    def move(self, threshold: float) -> float:
+        """Move the slider of the whole tumour; returns milliseconds until labels have followed."""
+        followed: list[bool] = []
+        tag = self.node.AddObserver(
+            slicer.vtkSegmentation.SegmentAdded, lambda *_: followed.append(True)
+        )
+        started = time.perf_counter()
+        self.ui.thresholdWTSlider.value = threshold
+        live_until(lambda: bool(followed))
+        spent = 1000.0 * (time.perf_counter() - started)
+        self.node.RemoveObserver(tag)
+        return spent
+
+    @property
+    def node(self):
+        """The segmentation node with the result, or None."""
+        return self.ui.segmentationSelector.currentNode()
+
+    def labels(self) -> np.ndarray:
+        """Return the label map in the node, uint8 (k, j, i)."""
+        segment = self.node.GetSegmentation().GetNthSegment(0)
+        image = segment.GetRepresentation("Binary labelmap")
+        flat = vtk_to_numpy(image.GetPointData().GetScalars())
+        return flat.reshape(image.GetDimensions()[::-1])
+
+    def belongings(self, cache: Path) -> dict[str, object]:
+        """Return what a run could leave behind: nodes, files, blocks, processes."""
+        scene = slicer.mrmlScene
+        shared = [f for folder in _shared_folders() for f in folder.iterdir()]
+        return {
+            "nodes": sorted(scene.GetNthNode(i).GetID() for i in range(scene.GetNumberOfNodes())),
+            "files": sorted(str(path) for path in cache.rglob("*")),
+            "blocks": sorted(f.name for f in shared if f.name not in ALWAYS_THERE),
+            "one process at most": len(psutil.Process().children(recursive=True)) <= 1,
+        }
+
+
+def _shared_folders() -> list[Path]:
+    """Return the folders that this process shares with a worker."""
+    probe = make_folder()
+    probe.rmdir()
+    return list(probe.parent.glob(f"brainsegaccel-{os.getpid()}-*"))
+
+
+class Report:
+    """Prints a row for each promise, and remembers whether all were kept."""
+
+    def __init__(self) -> None:
+        self.kept = True
+        print("| promise | allowed | measured | kept |\n|---|---|---|---|")
+
+    def row(self, promise: str, allowed: str, measured: str, kept: bool) -> None:
+        """Print a row."""
+        self.kept &= kept
+        print(f"| {promise} | {allowed} | {measured} | {'yes' if kept else 'NO'} |", flush=True)
+
+    def at_most(self, promise: str, limit: float, value: float, unit: str) -> None:
+        """Print a row for a value that has a limit."""
+        self.row(promise, f"{limit:g} {unit}", f"{value:.3g} {unit}", value <= limit)
+
+
+def _check_result(panel: Panel, report: Report, expected: np.ndarray) -> None:
+    node = panel.node
+    manifest = json.loads(node.GetNodeReference("BrainSegAccel.Manifest").GetText())
+    validate(manifest)
+    table = node.GetNodeReference("BrainSegAccel.Volumes")
+    told, volumes = float(table.GetCellText(0, 1)), manifest["outputs"][0]["volumes_ml"]
+    complete = node.GetSegmentation().GetNumberOfSegments() == 3
+    complete &= bool(np.array_equal(panel.labels(), expected)) and abs(told - volumes["WT"]) < 1e-3
+    report.row(
+        "segmentation as in this process, table, valid manifest",
+        "all",
+        f"whole tumour {told:.1f} ml",
+        complete,
+    )
+
+
+def _measure_runs(panel: Panel, report: Report, case: Path, chosen: argparse.Namespace) -> float:
+    """Measure runs here and through the panel in turn; returns seconds of a warm run."""
+    pid, study, pipeline = panel.client.pid, read_study(discover(case)), Pipeline(chosen.backend)
+    expected = pipeline.run(study).segmentation.labels
+    _check_result(panel, report, expected)
+    alone, through, blocks = [], [], []
+    for _ in range(chosen.runs):
+        started = time.perf_counter()
+        pipeline.run(study)
+        alone.append(time.perf_counter() - started)
+        seconds, block = panel.apply()
+        through.append(seconds)
+        blocks.append(block)
+    manifest = json.loads(panel.node.GetNodeReference("BrainSegAccel.Manifest").GetText())
+    built = [s for s in manifest["latency"]["stages_ms"] if s == "engine" or "start" in s]
+    report.row(
+        "a later run starts no process, builds no engine",
+        "none",
+        ", ".join(built) or "none",
+        panel.client.pid == pid and not built,
+    )
+    here, there = statistics.median(alone), statistics.median(through)
+    print(
+        f"<!-- median of {chosen.runs}: {here:.2f} s in process, {there:.2f} s from the panel -->"
+    )
+    report.at_most("a later run against the same in process", LONGEST_RATIO, there / here, "times")
+    report.at_most("longest block of the event loop", LONGEST_BLOCK_MS, max(blocks), "ms")
+    return there
+
+
+def _measure_cancels(
+    panel: Panel, report: Report, cache: Path, chosen: argparse.Namespace, within: float
+) -> None:
+    before, rng = panel.belongings(cache), random.Random(0)
+    times, left = [], []
+    for _ in range(chosen.cancels):
+        times.append(panel.cancel_after(rng.uniform(0.0, within)))
+        after = panel.belongings(cache)
+        left += [f"{name}: {after[name]}" for name in before if after[name] != before[name]]
+    promise = f"longest of {chosen.cancels} cancels at random moments"
+    report.at_most(promise, LONGEST_CANCEL_MS, max(times), "ms")
+    report.row("left behind by them", "nothing", ", ".join(left) or "nothing", not left)
+
+
+def _measure_sliders(panel: Panel, report: Report) -> None:
+    panel.apply()
+    rng = random.Random(1)
+    times = [panel.move(round(rng.uniform(0.05, 0.95), 2)) for _ in range(MOVES)]
+    shape = " x ".join(str(n) for n in reversed(panel.labels().shape))
+    p95 = float(np.percentile(times, 95))
+    print(f"<!-- slider at {shape}: p50 {statistics.median(times):.0f} ms, p95 {p95:.0f} ms -->")
+    report.at_most(f"slider to labels at {shape}, slowest", LONGEST_RELABEL_MS, max(times), "ms")
+
+
+def main() -> None:
+    """Measure everything on one case."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("case", type=Path)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--cancels", type=int, default=10)
+    parser.add_argument("--backend", default="openvino")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        os.environ["BRAINSEGACCEL_CACHE"] = folder
+        panel = Panel(chosen.case, chosen.backend)
+        report = Report()
+        _, block = panel.apply()
+        report.at_most("longest block, first run", LONGEST_BLOCK_MS, block, "ms")
+        within = _measure_runs(panel, report, chosen.case, chosen)
+        _measure_cancels(panel, report, cache, chosen, within)
+        _measure_sliders(panel, report)
+        panel.window.close()
+        gone = not psutil.Process().children(recursive=True) and not _shared_folders()
+        report.row("left behind by closing", "nothing", "nothing" if gone else "something", gone)
+    sys.exit(0 if report.kept else 1)
+
+
+if __name__ == "__main__":
+    main()
