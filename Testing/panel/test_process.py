@@ -6,6 +6,8 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -40,15 +42,25 @@ def client() -> WorkerClient:
 
 
 @pytest.fixture
-def widget(open_panel, client, wait, tiny_card, monkeypatch, tmp_path):
-    monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(tmp_path / "cache"))
-    widget = open_panel(lambda: client)
-    parameters = widget._parameterNode
-    parameters.backend = "onnxruntime"
-    parameters.model, parameters.modelFile = MODEL_FILE, str(tiny_card)
-    parameters.registration = parameters.brainExtraction = "off"
-    wait(lambda: not client.tasks, seconds=300)
-    return widget
+def open_with(open_panel, wait, tiny_card, monkeypatch) -> Callable:
+    """Return ``open(client, cache, backend)``, which opens the panel on the tiny model."""
+
+    def open(client: WorkerClient, cache: Path, backend: str):
+        monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(cache))
+        widget = open_panel(lambda: client)
+        parameters = widget._parameterNode
+        parameters.backend = backend
+        parameters.model, parameters.modelFile = MODEL_FILE, str(tiny_card)
+        parameters.registration = parameters.brainExtraction = "off"
+        wait(lambda: not client.tasks, seconds=300)
+        return widget
+
+    return open
+
+
+@pytest.fixture
+def widget(open_with, client, tmp_path):
+    return open_with(client, tmp_path / "cache", "onnxruntime")
 
 
 @pytest.fixture
@@ -113,21 +125,28 @@ def test_killed_process_is_told_and_replaced(four, widget, run, client, wait):
     assert len(run().GetSegmentation().GetSegmentIDs()) == 3
 
 
-def test_cache_that_cannot_be_written_costs_a_warning(
-    four, open_panel, client, wait, tiny_card, monkeypatch, tmp_path, slicer
-):
+def test_cache_that_cannot_be_written_costs_a_warning(four, open_with, client, wait, tmp_path):
     (tmp_path / "full").write_text("no folder can be made in here")
-    monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(tmp_path / "full" / "cache"))
-    widget = open_panel(lambda: client)
-    parameters = widget._parameterNode
-    parameters.backend, parameters.model = "openvino", MODEL_FILE  # Its engines are cached.
-    parameters.modelFile = str(tiny_card)
-    parameters.registration = parameters.brainExtraction = "off"
-    wait(lambda: not client.tasks, seconds=300)
+    widget = open_with(client, tmp_path / "full" / "cache", "openvino")  # Its engines are cached.
     widget.ui.applyButton.click()
     wait(lambda: not widget.panel.running, seconds=300)
     assert widget.ui.segmentationSelector.currentNode() is not None
     assert "cache" in widget.ui.messageLabel.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
+def test_disk_that_is_full_halfway_costs_a_warning(four, open_with, wait, tmp_path):
+    """No file may become as large as an engine, so writing one fails as on a full disk."""
+    launcher, cache = tmp_path / "launcher", tmp_path / "cache"
+    launcher.write_text(f'#!/bin/sh\nulimit -f 1200\nexec "{sys.executable}" "$@"\n')
+    launcher.chmod(0o700)
+    widget = open_with(WorkerClient(launcher), cache, "openvino")
+    widget.ui.applyButton.click()
+    wait(lambda: not widget.panel.running, seconds=300)
+    assert widget.ui.segmentationSelector.currentNode() is not None
+    assert "cache" in widget.ui.messageLabel.text
+    assert "File too large" in widget.ui.messageLabel.text
+    assert [path.name for path in cache.rglob("*") if path.is_file()] == ["stages.json"]
 
 
 def test_process_ends_with_the_module(four, widget, run, client):
