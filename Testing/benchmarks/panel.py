@@ -46,7 +46,6 @@ LONGEST_BLOCK_MS = 50.0
 LONGEST_RATIO = 1.3
 LONGEST_CANCEL_MS = 1000.0
 LONGEST_RELABEL_MS = 100.0
-MOVES = 40
 ALWAYS_THERE = {"contact.json", "log", "socket"}
 """Files of a worker that is alive; whatever lies beside them is a block of shared memory."""
 
@@ -233,8 +232,9 @@ def _measure_cancels(
 
 def _measure_sliders(panel: Panel, report: Report) -> None:
     panel.apply()
-    rng = random.Random(1)
-    times = [panel.move(round(rng.uniform(0.05, 0.95), 2)) for _ in range(MOVES)]
+    thresholds = [percent / 100 for percent in range(6, 95, 2) if percent != 50]
+    random.Random(1).shuffle(thresholds)
+    times = [panel.move(threshold) for threshold in thresholds]
     shape = " x ".join(str(n) for n in reversed(panel.labels().shape))
     p95 = float(np.percentile(times, 95))
     print(f"<!-- slider at {shape}: p50 {statistics.median(times):.0f} ms, p95 {p95:.0f} ms -->")

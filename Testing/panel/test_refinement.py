@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.mrml.segmentation import has_surface
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 
@@ -46,6 +47,20 @@ def test_sliders_label_again(ui, result, widget, settle, worker):
     settle()
     assert tumour_voxels(result) == before
     assert len(worker.requests) == 1
+
+
+def test_surface_waits_until_the_sliders_rest(ui, result, slicer, settle, answers):
+    ui.show3DButton.click()
+    for value in (0.3, 0.9):
+        ui.thresholdWTSlider.value = value
+        slicer.app.processEvents()
+        assert not has_surface(result)
+    settle()
+    assert has_surface(result)
+    ui.thresholdWTSlider.value = 0.5
+    settle()
+    assert has_surface(result)
+    assert answers.asked == []
 
 
 def test_smallest_lesion(ui, result, settle):

@@ -20,12 +20,20 @@ from ..segmentation import Segmentation
 from .geometry import RAS_FROM_LPS, array_from_matrix, linear_to_world, matrix_from_array
 
 _BINARY = vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+_SURFACE = vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
+
+
+def has_surface(node: vtkMRMLSegmentationNode) -> bool:
+    """Tell whether a segmentation node has surfaces for 3-D views."""
+    return node.GetSegmentation().ContainsRepresentation(_SURFACE)
 
 
 def replace_content(
     node: vtkMRMLSegmentationNode,
     segmentation: Segmentation,
     reference: vtkMRMLScalarVolumeNode | None,
+    *,
+    surface: bool = True,
 ) -> None:
     """Replace everything in a segmentation node by the three segments of a result, empty or not.
 
@@ -38,17 +46,17 @@ def replace_content(
     :param segmentation: on the reference volume's grid, LPS mm of world.
     :param reference: the volume node whose grid that is; None if it has left the scene, and the
         result lies in world.
+    :param surface: whether to make the surface again, which takes longer than all the rest.
     """
     parent, ijk_to_ras = _place(segmentation, reference)
     labelmap = _labelmap(segmentation.labels, ijk_to_ras)
     segments = {description.identifier: _segment(description, labelmap) for description in SEGMENTS}
 
-    surface = vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
     modifying = node.StartModify()
     try:
         # Into the object that is there: views and subject hierarchy listen to it, not to a new one.
         content = node.GetSegmentation()
-        had_surface = content.ContainsRepresentation(surface)
+        had_surface = has_surface(node)
         content.RemoveAllSegments()
         content.SetSourceRepresentationName(_BINARY)
         content.SetConversionParameter(
@@ -57,8 +65,8 @@ def replace_content(
         )
         for identifier, segment in segments.items():
             content.AddSegment(segment, identifier)
-        if had_surface:
-            content.CreateRepresentation(surface)
+        if had_surface and surface:
+            content.CreateRepresentation(_SURFACE)
         node.SetAndObserveTransformNodeID(parent.GetID() if parent else None)
         role = node.GetReferenceImageGeometryReferenceRole()
         node.SetNodeReferenceID(role, reference.GetID() if reference is not None else None)

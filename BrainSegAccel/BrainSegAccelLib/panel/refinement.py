@@ -15,7 +15,7 @@ from ..manifest.model import Manifest
 from ..manifest.revise import with_output
 from ..mrml.contents import made_by_a_person, sign, stamp
 from ..mrml.results import keep_manifest, keep_volumes
-from ..mrml.segmentation import replace_content
+from ..mrml.segmentation import has_surface, replace_content
 from ..postprocessing.refine import KeptProbabilities, Refinement, refine
 from ..regions import Region
 from ..segmentation import Segmentation
@@ -34,6 +34,7 @@ class _Result:
 
     :param refinement: that the labels were last made with.
     :param stamp: of the segments as this module left them; 0 if it did not touch them.
+    :param surface: whether there was a 3-D surface, to be made again when the sliders rest.
     """
 
     kept: KeptProbabilities
@@ -41,6 +42,7 @@ class _Result:
     refinement: Refinement
     stamp: int
     labels: Segmentation | None = None
+    surface: bool = False
 
 
 def refinementOf(parameters: BrainSegAccelParameterNode) -> Refinement:
@@ -110,7 +112,8 @@ class Relabelling:
             self._remembered()
         role = node.GetReferenceImageGeometryReferenceRole()
         result.labels = refine(result.kept, asked)
-        replace_content(node, result.labels, node.GetNodeReference(role))
+        result.surface |= has_surface(node)
+        replace_content(node, result.labels, node.GetNodeReference(role), surface=False)
         result.stamp = stamp(node)
         self._settled.start()
 
@@ -119,6 +122,10 @@ class Relabelling:
         if node is None or node.GetScene() is None:
             return
         result = self._results[node.GetID()]
+        if result.surface:
+            ours, result.surface = stamp(node) == result.stamp, False
+            node.CreateClosedSurfaceRepresentation()
+            result.stamp = stamp(node) if ours else result.stamp
         if result.labels is None or stamp(node) != result.stamp:
             return
         sign(node)

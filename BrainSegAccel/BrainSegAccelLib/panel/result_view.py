@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from ..files.atomic import atomic_write
 from ..mrml.measurements import BENCHMARK, CHART, QUALITY
 from ..mrml.results import LATENCY, VOLUMES, manifest_text, table_of
+from ..mrml.segmentation import has_surface
 from ..regions import Region
 from .choices import displayName
 from .questions import Questions
@@ -57,7 +58,7 @@ class ResultView:
         ui.summaryLabel.text = _summary(manifest)
         ui.viewManifestButton.enabled = ui.exportManifestButton.enabled = bool(manifest)
         blocked = ui.show3DButton.blockSignals(True)
-        ui.show3DButton.checked = filled and _hasSurface(node)
+        ui.show3DButton.checked = filled and has_surface(node)
         ui.show3DButton.blockSignals(blocked)
 
     def showChart(self) -> None:
@@ -105,11 +106,6 @@ class ResultView:
                 atomic_write(Path(chosen)) as beside,
             ):
                 beside.write_text(manifest_text(self._node), encoding="utf-8")
-
-
-def _hasSurface(node: vtkMRMLSegmentationNode) -> bool:
-    surface = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
-    return node.GetSegmentation().ContainsRepresentation(surface)
 
 
 def _summary(manifest: str) -> str:
