@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
@@ -53,3 +57,30 @@ def test_another_shape_than_the_export_is_refused(
 ) -> None:
     with pytest.raises(UnavailableError, match="run brainsegaccel export"):
         BACKEND.build(tiny_package, (64, 64, 64), Precision.FP32, Device.CPU, engine_cache)
+
+
+SIGNALLED = """
+import gc, os, signal, sys
+from pathlib import Path
+from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.openvino import BACKEND
+from BrainSegAccelLib.backends.protocol import Device, Precision
+from BrainSegAccelLib.network.package import load_package
+
+package, cache = load_package(Path(sys.argv[1])), EngineCache(Path(sys.argv[2]))
+build = lambda: BACKEND.build(package, package.card.shape, Precision.FP32, Device.CPU, cache)
+first, second = build(), build()
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal stacks there")
+def test_signals_are_survived_after_engines_are_gone(tiny_card: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, tiny_card, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

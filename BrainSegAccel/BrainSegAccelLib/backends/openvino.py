@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import time
 from collections import Counter
@@ -43,7 +44,7 @@ class OpenVinoBackend:
             return Availability.no(
                 f"no {precision} engine is built with OpenVINO", "use --precision fp32"
             )
-        if precision is Precision.BF16 and "BF16" not in self._core().get_property(
+        if precision is Precision.BF16 and "BF16" not in _core().get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
             return Availability.no("this CPU has no BF16 units", "use --precision fp32")
@@ -63,7 +64,7 @@ class OpenVinoBackend:
         """
         started = time.perf_counter()
         model.require_export_of(shape)
-        core = self._core()
+        core = _core()
         settings = {
             "INFERENCE_PRECISION_HINT": _TYPES[precision],
             "PERFORMANCE_HINT": "LATENCY",
@@ -110,11 +111,18 @@ class OpenVinoBackend:
         )
         return OpenVinoEngine(compiled, info)
 
-    @staticmethod
-    def _core() -> Any:
-        from openvino import Core
 
-        return Core()
+@functools.cache
+def _core() -> Any:
+    """Return the one `openvino.Core` of this process, which is never destroyed.
+
+    The CPU plugin of each gives signal handlers another stack and puts the earlier one back when
+    it goes: of two that do not go in reverse order, the last puts back a stack that is freed, and
+    the next signal (Ctrl-C, a child's end) overwrites memory or ends the process.
+    """
+    from openvino import Core
+
+    return Core()
 
 
 class OpenVinoEngine:
