@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.mrml.volumes import study_from_nodes, volume_from_node
+from BrainSegAccelLib.mrml.volumes import read_in_steps, study_from_nodes, volume_from_node
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -138,6 +138,15 @@ def test_non_linear_parent_is_hardened_on_a_copy(scene, add_volume, bend):
     ras = volume.grid.to_patient(np.array(peak)) * (-1, -1, 1)
     assert_allclose(ras, np.array([14.0, 15.0, 32.0]) - (3.0, -2.0, 4.0), atol=1e-4)
     assert volume.array.max() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_voxels_that_change_between_two_steps_are_refused(add_volume, voxels):
+    node = add_volume(voxels, np.eye(4))
+    steps = read_in_steps(node)
+    next(steps)
+    node.GetImageData().Modified()
+    with pytest.raises(InputError, match="changed while it was read"):
+        next(steps)
 
 
 def test_node_without_voxels_is_refused(scene):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import numpy as np
 from slicer import vtkMRMLScalarVolumeNode
@@ -18,6 +18,7 @@ from .geometry import RAS_FROM_LPS, array_from_matrix, linear_to_world
 
 _MAX_SHEAR = 1e-3
 """Cosine between two axes above which a grid counts as sheared; headers round to about 1e-4."""
+_STEP_BYTES = 1 << 22
 
 
 def study_from_nodes(nodes: Mapping[Modality, vtkMRMLScalarVolumeNode]) -> Study:
@@ -48,6 +49,19 @@ def volume_from_node(node: vtkMRMLScalarVolumeNode) -> Volume:
     :returns: float32 (k, j, i), affine to LPS mm of world.
     :raises InputError: no voxels, not one 3-D scalar image, a singular or a sheared grid.
     """
+    steps = read_in_steps(node)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def read_in_steps(node: vtkMRMLScalarVolumeNode) -> Generator[None, None, Volume]:
+    """Do what `volume_from_node` does in steps of a few milliseconds, for a window to live.
+
+    :raises InputError: also if the voxels change between two steps.
+    """
     name = node.GetName() or ""
     _check_image(node, name)
     to_world = linear_to_world(node.GetParentTransformNode())
@@ -59,9 +73,16 @@ def volume_from_node(node: vtkMRMLScalarVolumeNode) -> Volume:
     affine = RAS_FROM_LPS @ to_world @ array_from_matrix(ijk_to_ras)
     _check_axes(affine, name)
     image = node.GetImageData()
-    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
-    with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which a Study refuses
-        array = voxels.reshape(image.GetDimensions()[::-1]).astype(np.float32)
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+    array, before = np.empty(voxels.shape, np.float32), image.GetMTime()
+    planes = max(1, _STEP_BYTES // array[0].nbytes)
+    for first in range(0, len(array), planes):
+        some = slice(first, first + planes)
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which a Study refuses
+            array[some] = voxels[some]
+        yield
+        if image.GetMTime() != before:
+            raise InputError("changed while it was read", where=name, remedy="run again")
     return Volume(array, affine, name)
 
 

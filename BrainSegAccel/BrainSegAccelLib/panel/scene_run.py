@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from ..mrml.contents import sign
 from ..mrml.masks import mask_from_node
 from ..mrml.results import Result, keep_manifest, keep_stages, keep_volumes, put_beside
 from ..mrml.segmentation import replace_content
-from ..mrml.volumes import volume_from_node
+from ..mrml.volumes import read_in_steps
 from ..postprocessing.refine import KeptProbabilities, Refinement
 from ..preprocessing.options import PreprocessingOptions
 from ..roi import Roi
@@ -158,6 +158,23 @@ class SceneRun:
         work()
         self._stages[stage] = self._stages.get(stage, 0.0) + (time.perf_counter() - started) * 1e3
 
+    def _timed_steps(
+        self, stage: str, steps: Generator[None, None, Volume]
+    ) -> Generator[None, None, Volume]:
+        """Take the steps one by one, and count only the time that they take themselves."""
+        found: list[Volume] = []
+
+        def step() -> None:
+            try:
+                next(steps)
+            except StopIteration as done:
+                found.append(done.value)
+
+        while not found:
+            self._timed(stage, step)
+            yield
+        return found[0]
+
     def _read(self) -> Iterator[None]:
         order, volumes = self._order, dict[Modality, Volume]()
         self._listener.onProgress(Progress(0, _("read"), None, None))
@@ -165,11 +182,7 @@ class SceneRun:
             yield
             if node.GetScene() is None:
                 raise InputError(_("was removed from the scene"), where=modality.label)
-
-            def read(modality: Modality = modality, node: vtkMRMLScalarVolumeNode = node) -> None:
-                volumes[modality] = volume_from_node(node)
-
-            self._timed("read", read)
+            volumes[modality] = yield from self._timed_steps("read", read_in_steps(node))
         yield
         mask = mask_from_node(order.brainMask) if order.brainMask is not None else None
         request = Segment(
