@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.study import Study
@@ -91,6 +92,17 @@ def desk(cache_folder: Path) -> Iterator[Desk]:
     desk = Desk(WorkerClient())
     yield desk
     desk.client.close()
+
+
+@pytest.fixture
+def children() -> Callable[[], list[psutil.Process]]:
+    """Return what lists the processes that came from this one during the test.
+
+    Others may be there: libraries keep helpers, such as multiprocessing's resource tracker.
+    """
+    me = psutil.Process()
+    before = set(me.children(recursive=True))
+    return lambda: [child for child in me.children(recursive=True) if child not in before]
 
 
 @pytest.fixture
