@@ -108,8 +108,8 @@ def _lesion_contrasts(
     chance: Chance, kind: CaseKind, t1: TissueContrast, t2: TissueContrast, flair: TissueContrast
 ) -> tuple[LesionContrast, LesionContrast, LesionContrast]:
     """On T1 (before contrast agent), T2 and FLAIR."""
-    # A third of the oedemas is markedly dark on T1, though never as dark as necrosis can be.
-    darkening = chance.uniform(0.15, 0.38) if chance.event(0.33) else chance.uniform(-0.02, 0.2)
+    # Many oedemas are markedly dark on T1, though never as dark as necrosis can be.
+    darkening = chance.uniform(0.15, 0.38) if chance.event(0.45) else chance.uniform(-0.02, 0.2)
     if chance.event(0.2):
         # Mild oedema hardly leaves white matter's intensity.
         darkening = -chance.uniform(0, 0.5) * (t1.white - t1.grey)
