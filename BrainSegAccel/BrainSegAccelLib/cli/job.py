@@ -22,7 +22,7 @@ from ..files.write import DICOM_SUFFIX, check_output, needs_series, suffix_of, w
 from ..inference.progress import StageClock
 from ..inference.result import RunResult
 from ..inference.runner import PipelineFactory, Runner
-from ..manifest.build import build_manifest, identify_model, record_input, record_output
+from ..manifest.build import build_manifest, identify_model, record_inputs, record_output
 from ..manifest.hardware import probe_environment, probe_hardware
 from ..manifest.model import END_TO_END_INCLUDES, InputRecord, Manifest
 from ..manifest.write import to_json
@@ -179,7 +179,7 @@ def _read_while_warming(
         study = read_study(sources)
         return _Given(
             study,
-            [record_input(m, study[m], sources[m]) for m in study],
+            record_inputs(study, sources),
             _target(job, sources, study),
             read_volume(job.brain_mask) if job.brain_mask else None,
         )

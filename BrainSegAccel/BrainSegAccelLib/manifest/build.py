@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from ..inference.result import RunResult
     from ..network.card import ModelCard
     from ..postprocessing.refine import Refinement
+    from ..study import Study
 
 NOT_BENCHMARKED = "not benchmarked; ask for it with --benchmark"
 NOT_VERIFIED = "no FP32 reference run was made; ask for it with --verify"
@@ -151,6 +153,21 @@ def record_input(modality: Modality, volume: Volume, source: Source | None = Non
         else "dicom series",
         remarks=remarks_of(source),
     )
+
+
+def record_inputs(
+    study: Study, sources: Mapping[Modality, Source] | None = None
+) -> list[InputRecord]:
+    """Describe every input volume, hashed side by side.
+
+    :param sources: what they were read from; None for volumes in memory.
+    """
+
+    def record(modality: Modality) -> InputRecord:
+        return record_input(modality, study[modality], sources[modality] if sources else None)
+
+    with ThreadPoolExecutor(len(study)) as pool:
+        return list(pool.map(record, study))
 
 
 def record_output(

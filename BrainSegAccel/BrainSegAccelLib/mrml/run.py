@@ -10,7 +10,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from ..inference.pipeline import Pipeline
 from ..inference.progress import Progress, StageClock
 from ..inference.result import RunResult
-from ..manifest.build import build_manifest, identify_model, record_input, record_output
+from ..manifest.build import build_manifest, identify_model, record_inputs, record_output
 from ..manifest.model import Manifest
 from ..modality import Modality
 from .registration import keep_motions
@@ -59,7 +59,7 @@ def segment_nodes(
     manifest = build_manifest(
         result,
         model=identify_model(pipeline.package.card),
-        inputs=[record_input(modality, volume) for modality, volume in study.items()],
+        inputs=record_inputs(study),
         output=record_output(result.segmentation, None),
         requested_backend=requested_backend,
         requested_precision=requested_precision,

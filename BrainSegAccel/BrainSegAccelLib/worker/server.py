@@ -26,7 +26,7 @@ from ..inference.progress import StageClock
 from . import events, messages
 from .channel import Lines, connect
 from .history import History
-from .memory import Block
+from .memory import Block, discard
 from .reporter import Reporter, TaskCancelled
 from .requests import Options, Segment
 from .session import Session
@@ -144,8 +144,10 @@ class Server:
                 answer = self._do(request, report, caught)
             report.check()
         except TaskCancelled:
+            self._discard_result(request.task)
             answer = messages.CancelledMessage(task=request.task)
         except Exception as error:
+            self._discard_result(request.task)
             if not isinstance(error, BrainSegAccelError):
                 traceback.print_exc()
             answer = messages.FailedMessage(
@@ -155,6 +157,10 @@ class Server:
             )
         self._cancelled.discard(request.task)
         self.send(answer)
+
+    def _discard_result(self, task: int) -> None:
+        """Remove what a result has in shared memory that will not be sent."""
+        discard(self._folder, self._held.pop(task, []))
 
     def _do(
         self,

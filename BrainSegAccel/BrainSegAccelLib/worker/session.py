@@ -11,7 +11,7 @@ from ..benchmark.protocol import check_iterations
 from ..inference.progress import StageClock
 from ..inference.result import RunResult
 from ..inference.runner import PipelineFactory, Runner, local_pipeline
-from ..manifest.build import build_manifest, identify_model, record_input, record_output
+from ..manifest.build import build_manifest, identify_model, record_inputs, record_output
 from ..manifest.hardware import probe_environment, probe_hardware
 from ..manifest.model import Manifest, Scope
 from ..study import Study
@@ -64,7 +64,7 @@ class Session:
 
         result = run(pipeline, clock)
         with clock.stage("record"):
-            inputs = [record_input(modality, volume) for modality, volume in study.items()]
+            inputs = record_inputs(study)
             scope = Scope.HEAD if request.roi is None else Scope.REGION
             output = record_output(result.segmentation, None, request.refinement, scope)
             hardware, environment = self._machine()
