@@ -182,7 +182,10 @@ class BrainSegAccelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
-    """Segments volume nodes; usable from scripts, without the panel, and waits for the result."""
+    """Segments volume nodes; usable from scripts, without the panel, and waits for the result.
+
+    Volumes that do not agree are registered with Slicer's own BRAINSFit.
+    """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
@@ -218,12 +221,14 @@ class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
         # Here, since what they import is installed when the panel is first used.
         from BrainSegAccelLib.inference.pipeline import Pipeline
         from BrainSegAccelLib.manifest.write import to_json
+        from BrainSegAccelLib.mrml.registration import BrainsFitRegistration
         from BrainSegAccelLib.mrml.run import segment_nodes
         from BrainSegAccelLib.resources import DEFAULT_MODEL
 
         request = (backend, precision, device, model or DEFAULT_MODEL)
         if self._request != request:
-            self._pipeline = Pipeline(*request)
+            registration = BrainsFitRegistration(slicer.mrmlScene, slicer.app.processEvents)
+            self._pipeline = Pipeline(*request, registration=registration)
             self._request = request
         run = segment_nodes(
             self._pipeline,
