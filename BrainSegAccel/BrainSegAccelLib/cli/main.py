@@ -17,6 +17,7 @@ import typer
 from .. import __version__
 from ..errors import BrainSegAccelError, explain
 from .batch import batch
+from .cache import cache
 from .demo import demo
 from .evaluate import evaluate
 from .export import export
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 for command in (segment, batch, demo, evaluate, info, phantom, export, train):
     app.command()(command)
+app.add_typer(cache, name="cache")
 
 
 def _version(asked: bool) -> None:
