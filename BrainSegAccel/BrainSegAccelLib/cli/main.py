@@ -17,6 +17,7 @@ import typer
 from .. import __version__
 from ..errors import BrainSegAccelError, explain
 from .batch import batch
+from .bench import bench
 from .cache import cache
 from .demo import demo
 from .evaluate import evaluate
@@ -41,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, batch, demo, evaluate, info, phantom, export, train):
+for command in (segment, batch, demo, evaluate, info, phantom, export, train, bench):
     app.command()(command)
 app.add_typer(cache, name="cache")
 
