@@ -56,7 +56,10 @@ def test_without_the_distribution_the_extra_is_named(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("device", "precision", "reason"),
-    [(Device.CPU, Precision.FP16, "does not run on cpu"), (Device.CUDA, Precision.INT8, "no int8")],
+    [
+        (Device.CPU, Precision.FP16, "does not run on cpu"),
+        (Device.CUDA, Precision.INT8, "engines are fp32 or fp16 or bf16 on cuda"),
+    ],
 )
 def test_what_it_never_runs_is_refused(
     device: Device, precision: Precision, reason: str, monkeypatch: pytest.MonkeyPatch

@@ -48,10 +48,12 @@ class Runtime:
                 f"{self.title} does not run on {device} here",
                 f"use --device {' or '.join(self.formats)}, or another backend",
             )
+        built = " or ".join(self.formats[device])
         if precision not in self.formats[device]:
+            # Without naming the precision that was asked for: the same for all that are not built.
             return Availability.no(
-                f"no {precision} engine is built with {self.title} on {device}",
-                f"use --precision {' or '.join(self.formats[device])}, or another backend",
+                f"{self.title} engines are {built} on {device}",
+                f"use --precision {built}, or another backend",
             )
         return self.lacks(device, precision) or Availability.yes()
 
