@@ -138,7 +138,7 @@ def test_auto_measures_once_and_remembers(
         ({"backend": "cudnn"}, "unknown backend 'cudnn'.*openvino"),
         ({"precision": "fp8"}, "unknown precision 'fp8'.*int8"),
         ({"device": "tpu"}, "unknown device 'tpu'.*cuda"),
-        ({"backend": "onnxruntime", "precision": "int8"}, "tiny has no INT8 export.*export --int8"),
+        ({"backend": "openvino", "precision": "int8"}, "tiny has no INT8 export.*export --int8"),
         ({"backend": "openvino", "device": "cuda"}, "openvino cannot run fp32 on cuda"),
         ({"precision": "int8"}, "tiny has no INT8 export"),
         (

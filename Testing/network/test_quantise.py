@@ -96,6 +96,13 @@ def test_it_is_smaller_and_tied_to_the_weights(quantised_package: ModelPackage) 
         torn.quantised()
 
 
+def test_nncf_tells_nobody_that_it_was_used(quantised_package: ModelPackage) -> None:
+    from nncf.telemetry.wrapper import NNCFTelemetry, telemetry
+
+    assert quantised_package.card.quantised
+    assert not isinstance(telemetry, NNCFTelemetry)
+
+
 def test_another_calibration_is_another_engine(quantised_package: ModelPackage) -> None:
     card = quantised_package.card
     assert card.quantised is not None

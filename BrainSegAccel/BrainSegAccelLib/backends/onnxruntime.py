@@ -1,4 +1,4 @@
-"""ONNX Runtime from the ONNX exports, on the processor or through the provider of a GPU."""
+"""ONNX Runtime from the ONNX export, on the processor or through the provider of a GPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import RunError
 from .cache import EngineCache
 from .host import cpu_name, usable_cores
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
-from .runtime import Runtime, export_in
+from .runtime import Runtime
 
 if TYPE_CHECKING:
     from ..network.package import ModelPackage
@@ -40,10 +40,8 @@ class OnnxRuntimeBackend(Runtime):
     title = "ONNX Runtime"
     distributions = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
     install = "pip install onnxruntime"
-    formats: ClassVar = {
-        Device.CPU: (Precision.FP32, Precision.INT8),
-        **dict.fromkeys(PACKAGES, (Precision.FP32,)),
-    }
+    # Of the INT8 export it would compute 3D convolutions in FP32 all the same, between roundings.
+    formats: ClassVar = dict.fromkeys(PROVIDERS, (Precision.FP32,))
 
     def lacks(self, device: Device, precision: Precision) -> Availability | None:
         """The provider of the device, which comes with one of the builds of ONNX Runtime."""
@@ -69,19 +67,19 @@ class OnnxRuntimeBackend(Runtime):
     ) -> OnnxRuntimeEngine:
         """Open a session on the export.
 
-        :raises UnavailableError: the export has another static shape; there is no INT8 export.
+        :raises UnavailableError: the export has another static shape.
         :raises RunError: the provider is there but does not start, e.g. for want of CUDA.
         """
         import onnxruntime
 
         started = time.perf_counter()
-        export = export_in(model, precision, shape)
+        model.require_export_of(shape)
         provider, provider_options = PROVIDERS[device]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = usable_cores()
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(
-            export, options, providers=[(provider, provider_options)]
+            model.onnx(), options, providers=[(provider, provider_options)]
         )
         # A provider that does not start is replaced by the processor without a word.
         if session.get_providers()[0] != provider:
