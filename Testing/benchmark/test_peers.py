@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
@@ -12,6 +16,7 @@ from BrainSegAccelLib.benchmark.peers import (  # noqa: E402
     MambaUNet,
     PlainMamba,
     make_peer,
+    monai_recipe,
 )
 
 
@@ -38,3 +43,11 @@ def test_a_token_changes_itself_and_what_comes_after_it() -> None:
         changed = (mamba(other) - mamba(tokens)).abs().amax(dim=1).flatten() > 1e-12
     assert not changed[:10].any()
     assert changed[10:].all()
+
+
+def test_the_recipe_writes_a_segmentation_of_the_case(write_case, tmp_path: Path) -> None:
+    case = write_case(tmp_path / "case", np.zeros((30, 40, 28), np.uint8))
+    files = {name: str(case / f"{name}.nii.gz") for name in ("t1", "t1c", "t2", "flair")}
+    monai_recipe(files, str(tmp_path / "found"), window=(32, 32, 32))()
+    (written,) = (tmp_path / "found").rglob("*.nii.gz")
+    assert sitk.ReadImage(str(written)).GetSize()[:3] == (28, 40, 30)

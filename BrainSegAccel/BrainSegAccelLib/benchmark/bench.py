@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import InputError, RunError
@@ -30,6 +31,7 @@ from ..manifest.model import (
     QualityRetention,
     ReferenceRun,
     Software,
+    Timing,
 )
 from ..modality import Modality
 from ..preprocessing.network_input import NetworkInput
@@ -38,7 +40,9 @@ from .case import reference_pipeline
 from .evaluate import GRID_TOLERANCE_MM
 from .protocol import Samples, check_iterations, measure_interleaved
 from .report import (
+    NO_RECIPE,
     PEER_INCLUDES,
+    RECIPE_INCLUDES,
     SCHEMA_VERSION,
     BenchmarkReport,
     FailedRow,
@@ -49,8 +53,13 @@ from .report import (
 )
 from .retention import quality_retention
 
+if TYPE_CHECKING:
+    from .peers import Peer
+
 Combination = tuple[str, str]
-"""A backend and a precision, by name."""
+"""A backend and a precision, by name; or "peer" and the name of a peer."""
+RECIPE = "segresnet"
+"""The peer that is also timed end to end."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,8 @@ def run_bench(
         reasons = "; ".join(f"{f.backend} {f.precision}: {f.reason}" for f in failed)
         raise RunError(f"nothing that was asked for runs here ({reasons})", where="bench")
     seen = next(iter(candidates.values())).pipeline.prepare(expected.study)
-    model_only, peers = _model_only(request, candidates, seen, progress)
+    peers = _peers(request, candidates)
+    model_only = _model_only(request, candidates, peers, seen, progress)
     end_to_end = _end_to_end(request, candidates, sources, progress)
     return BenchmarkReport(
         schema_version=SCHEMA_VERSION,
@@ -133,7 +143,18 @@ def run_bench(
             for name, candidate in candidates.items()
         ),
         failed=tuple(failed),
-        peers=peers,
+        peers=tuple(
+            PeerRow(
+                name=peer.name,
+                title=peer.title,
+                parameters=peer.parameters,
+                model_only=model_only["peer", peer.name].timing(PEER_INCLUDES),
+                end_to_end=end_to_end["peer", peer.name].timing(RECIPE_INCLUDES)
+                if ("peer", peer.name) in end_to_end
+                else Timing.not_measured(RECIPE_INCLUDES, NO_RECIPE),
+            )
+            for peer in peers
+        ),
     )
 
 
@@ -209,36 +230,30 @@ def _cold_run(request: Request, backend: str, precision: str, folder: Path) -> M
     return Manifest.model_validate_json((folder / "found.manifest.json").read_bytes())
 
 
+def _peers(request: Request, candidates: Mapping[Combination, _Candidate]) -> list[Peer]:
+    if not request.peers:
+        return []
+    from .peers import make_peer
+
+    shape = next(iter(candidates.values())).pipeline.package.card.shape
+    return [make_peer(name, shape) for name in request.peers]
+
+
 def _model_only(
     request: Request,
     candidates: Mapping[Combination, _Candidate],
+    peers: Sequence[Peer],
     seen: NetworkInput,
     progress: Progress,
-) -> tuple[dict[Combination, Samples], tuple[PeerRow, ...]]:
+) -> dict[Combination, Samples]:
     """Time the engines and the peers in turn."""
+    progress.begin(f"model only, {request.iterations} iterations of each in turn")
     runs: dict[Combination, Callable[[], object]] = {
         name: partial(infer, each.pipeline.warm(), seen.x, seen.availability, lambda _: None)
         for name, each in candidates.items()
     }
-    peers = []
-    if request.peers:
-        from .peers import make_peer
-
-        shape = next(iter(candidates.values())).pipeline.package.card.shape
-        peers = [make_peer(name, shape) for name in request.peers]
-    progress.begin(f"model only, {request.iterations} iterations of each in turn")
-    theirs = {("peer", peer.name): peer.run for peer in peers}
-    samples = measure_interleaved({**runs, **theirs}, request.iterations)
-    rows = tuple(
-        PeerRow(
-            name=peer.name,
-            title=peer.title,
-            parameters=peer.parameters,
-            model_only=samples["peer", peer.name].timing(PEER_INCLUDES),
-        )
-        for peer in peers
-    )
-    return {name: samples[name] for name in candidates}, rows
+    runs.update({("peer", peer.name): peer.run for peer in peers})
+    return measure_interleaved(runs, request.iterations)
 
 
 def _end_to_end(
@@ -247,7 +262,7 @@ def _end_to_end(
     sources: Mapping[Modality, Source],
     progress: Progress,
 ) -> dict[Combination, Samples]:
-    """Time files to file in this warm process, in turn."""
+    """Time files to file in this warm process, in turn; with MONAI's recipe if that is a peer."""
     progress.begin(f"end to end, {request.iterations} iterations of each in turn")
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "found.nii.gz")
@@ -255,5 +270,12 @@ def _end_to_end(
         def whole(pipeline: Runner) -> None:
             write_segmentation(pipeline.run(read_study(sources)).segmentation, output)
 
-        runs = {name: partial(whole, each.pipeline) for name, each in candidates.items()}
+        runs: dict[Combination, Callable[[], object]] = {
+            name: partial(whole, each.pipeline) for name, each in candidates.items()
+        }
+        files = {str(m): str(source) for m, source in sources.items() if isinstance(source, Path)}
+        if RECIPE in request.peers and len(files) == len(Modality):
+            from .peers import monai_recipe
+
+            runs["peer", RECIPE] = monai_recipe(files, folder)
         return measure_interleaved(runs, request.iterations)

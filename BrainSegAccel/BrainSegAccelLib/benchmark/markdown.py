@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..manifest.model import PerRegion, Timing
 from ..regions import Region
-from .report import BenchmarkReport, Row
+from .report import PEER_INCLUDES, RECIPE_INCLUDES, BenchmarkReport, Row
 
 _GIB = 1 << 30
 _SPEED_COLUMNS = (
@@ -61,14 +61,13 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
         parts += [
             "## Networks of others in the same run",
             _table(
-                ["network", "parameters M", "p50 / p95 ms"],
+                ["network", "parameters M", "model only p50 / p95 ms", "end to end p50 / p95 ms"],
                 (
-                    [p.title, f"{p.parameters / 1e6:.1f}", _both(p.model_only)]
+                    [p.title, f"{p.parameters / 1e6:.1f}", _both(p.model_only), _both(p.end_to_end)]
                     for p in sorted(report.peers, key=lambda p: _p50(p.model_only))
                 ),
             ),
-            f"{report.peers[0].model_only.includes[0].upper()}"
-            f"{report.peers[0].model_only.includes[1:]}.",
+            f"Model only: {PEER_INCLUDES}. End to end: {RECIPE_INCLUDES}.",
         ]
     if report.failed:
         parts += [

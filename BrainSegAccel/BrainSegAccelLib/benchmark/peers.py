@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from ..backends.protocol import Shape
 
 CHANNELS, REGIONS = 4, 3
+WINDOW = (240, 240, 160)
+"""Window of the brats_mri_segmentation bundle: a BraTS case in one."""
 
 
 class PlainMamba(nn.Module):
@@ -161,3 +163,52 @@ def make_peer(name: str, shape: Shape) -> Peer:
 
     count = sum(parameter.numel() for parameter in network.parameters())
     return Peer(name, title, count, run)
+
+
+def monai_recipe(
+    files: Mapping[str, str], folder: str, window: tuple[int, int, int] = WINDOW
+) -> Callable[[], None]:
+    """Return the plain way to segment a case with MONAI: `SegResNet` from four files to one.
+
+    :param files: NIfTI file of each of t1, t1c, t2 and flair.
+    :param folder: where the result is written.
+    """
+    from monai.inferers import SlidingWindowInferer
+    from monai.transforms import (
+        Activationsd,
+        AsDiscreted,
+        Compose,
+        ConcatItemsd,
+        EnsureChannelFirstd,
+        LoadImaged,
+        NormalizeIntensityd,
+        SaveImaged,
+    )
+
+    keys = ["t1c", "t1", "t2", "flair"]
+    before = Compose(
+        [
+            LoadImaged(keys),
+            EnsureChannelFirstd(keys),
+            ConcatItemsd(keys, name="image"),
+            NormalizeIntensityd("image", nonzero=True, channel_wise=True),
+        ]
+    )
+    after = Compose(
+        [
+            Activationsd("pred", sigmoid=True),
+            AsDiscreted("pred", threshold=0.5),
+            SaveImaged("pred", output_dir=folder, print_log=False),
+        ]
+    )
+    torch.manual_seed(0)
+    network = _segresnet().eval()
+    infer = SlidingWindowInferer(roi_size=window, sw_batch_size=1, overlap=0.5)
+
+    def run() -> None:
+        data = before(dict(files))
+        with torch.inference_mode():
+            data["pred"] = infer(data["image"][None], network)[0]
+        after(data)
+
+    return run

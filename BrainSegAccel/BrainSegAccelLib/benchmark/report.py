@@ -17,6 +17,12 @@ PEER_INCLUDES = (
     "one FP32 eager pass over one volume of the same shape, random weights; from and to host memory"
 )
 
+RECIPE_INCLUDES = (
+    "MONAI's plain recipe in the same warm process: four files loaded, normalised, SegResNet in "
+    "one window of 240x240x160, the result written"
+)
+NO_RECIPE = "only SegResNet has a recipe here, and only for a case of four NIfTI files"
+
 
 class Row(Record):
     """One backend at one precision.
@@ -44,6 +50,7 @@ class PeerRow(Record):
     title: Text
     parameters: Count
     model_only: Timing
+    end_to_end: Timing
 
 
 class BenchmarkReport(Record):
