@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.backends import auto
 from BrainSegAccelLib.backends.auto import candidates_here, choose
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import (
@@ -163,6 +164,16 @@ def test_what_takes_long_to_build_is_listed_and_not_measured(
     assert {c.failure for c in choice.candidates if c.backend == "slow"} == {
         "not measured: takes about 1000000 s to build"
     }
+
+
+def test_what_is_built_quickly_is_measured_on_the_slowest_machine(
+    tiny_package: ModelPackage, engine_cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "BUDGET_SECONDS", {Device.CPU: 0.0})
+    slow, fast = Timed("eager", 20), Timed("fast", 0, build_seconds=2.0)
+    runnable = candidates_here(_named(slow, fast), (Device.CPU,), [Precision.FP32])
+    choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
+    assert choice.chosen.backend == "fast"
 
 
 def test_without_a_reference_no_loss_is_told(

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +28,18 @@ TOLERATED = 0.005
 """Largest loss of Dice, in any region of any calibration case, with which a candidate is taken."""
 REFERENCES = ("eager", "onnxruntime", "openvino")
 """What quality is held to, in FP32: the first of these that is a candidate."""
+QUICK_SECONDS = 5.0
+"""What is typically built in less is always measured; it may be the fastest of a slow machine."""
 BUDGET_SECONDS = {Device.CPU: 30.0}
-"""No candidate is started that would typically be built after this. On a processor, compilers that
-take longer were never faster than OpenVINO, which is always installed."""
+"""No other candidate is started that would typically be built after this. On a processor, compilers
+that take longer were never faster than OpenVINO, which is always installed."""
 GPU_BUDGET_SECONDS = 240.0
 
 Array = NDArray[np.float32]
 Cases = Callable[[], Sequence[tuple[Array, Array]]]
 """Prepares the calibration cases: x and availability of each, see `protocol.Engine`."""
+Masks = list[NDArray[np.bool_]]
+"""Of each case, where ET, TC and WT are more likely than not: (3, D, H, W)."""
 Option = tuple[Backend, Device, Precision]
 
 
@@ -78,7 +82,7 @@ def candidates_here(
 ) -> list[Option]:
     """Return every backend, device and precision that this machine can run.
 
-    What is built soonest comes first, and FP32 before what is compared with it.
+    What is built soonest comes first.
     """
     precisions = tuple(precisions)
     found = [
@@ -116,15 +120,15 @@ def choose(
         return remembered
     measurement = _Measurement(model, cache, cases())
     started = time.perf_counter()
-    for backend, device, precision in _reference_first(options):
-        passed = time.perf_counter() - started
+    for backend, device, precision in options:
+        ready = time.perf_counter() - started + backend.build_seconds
         budget = BUDGET_SECONDS.get(device, GPU_BUDGET_SECONDS)
-        if measurement.found and passed + backend.build_seconds > budget:
+        if backend.build_seconds > QUICK_SECONDS and ready > budget:
             measurement.leave_out(backend, device, precision)
             continue
         announce(f"measuring {backend.name} {precision} on {device}")
         measurement.take(backend, device, precision)
-    found = tuple(measurement.found)
+    found = measurement.compared()
     chosen = _fastest(found)
     memory = _memory_path(options, model, cache)
     try:
@@ -136,62 +140,64 @@ def choose(
     return Choice(chosen, found, remembered=False)
 
 
-def _reference_first(options: list[Option]) -> list[Option]:
-    """Put in front what the others' quality is held to; where there is none, no loss is told."""
-    for name in REFERENCES:
-        for option in options:
-            if option[0].name == name and option[2] is Precision.FP32:
-                return [option, *(other for other in options if other is not option)]
-    return options
-
-
 class _Measurement:
-    """Measures one candidate after the other; the first that runs in FP32 is the reference."""
+    """Measures one candidate after the other, and at last compares their masks."""
 
     def __init__(
         self, model: ModelPackage, cache: EngineCache, cases: Sequence[tuple[Array, Array]]
     ) -> None:
-        self.found: list[Candidate] = []
         self._model, self._cache, self._cases = model, cache, cases
-        self._expected: list[NDArray[np.bool_]] | None = None
+        self._found: list[tuple[Candidate, Masks]] = []
 
     def leave_out(self, backend: Backend, device: Device, precision: Precision) -> None:
         """Record a candidate that would take too long to build."""
         reason = f"not measured: takes about {backend.build_seconds:.0f} s to build"
         version = backend.version() or ""
-        self.found.append(Candidate(backend.name, version, device, precision, None, reason))
+        self._found.append((Candidate(backend.name, version, device, precision, None, reason), []))
 
     def take(self, backend: Backend, device: Device, precision: Precision) -> None:
-        """Build, time and compare a candidate."""
-        fastest = min((c.milliseconds for c in self.found if c.milliseconds), default=math.inf)
-        milliseconds = loss = None
-        failure = ""
+        """Build a candidate, run it on every case, and time it on the first."""
+        known = (found.milliseconds for found, _ in self._found if found.milliseconds)
+        milliseconds, failure, masks = None, "", []
         try:
             engine = backend.build(
                 self._model, self._model.card.shape, precision, device, self._cache
             )
-            milliseconds = _median_milliseconds(engine, *self._cases[0], HOPELESS * fastest)
-            loss = self._loss(engine)
-            if loss is not None and loss > TOLERATED:
-                failure = f"loses {loss:.4f} of Dice against FP32"
+            masks = [engine(x, there) > 0.5 for x, there in self._cases]
+            hopeless = HOPELESS * min(known, default=math.inf)
+            milliseconds = _median_milliseconds(engine, *self._cases[0], hopeless)
         except Exception as error:  # A runtime that breaks is a candidate that lost, no more.
             failure = " ".join(str(error).split())[:200] or type(error).__name__
         version = backend.version() or ""
-        self.found.append(
-            Candidate(backend.name, version, device, precision, milliseconds, failure, loss)
+        self._found.append(
+            (Candidate(backend.name, version, device, precision, milliseconds, failure), masks)
         )
 
-    def _loss(self, engine: Engine) -> float | None:
-        masks = [engine(x, there) > 0.5 for x, there in self._cases]
-        if self._expected is None:
-            if engine.info.precision is not Precision.FP32:
-                return None
-            self._expected = masks
-        return 1.0 - min(
-            _dice(one, other)
-            for mask, expected in zip(masks, self._expected, strict=True)
-            for one, other in zip(mask, expected, strict=True)
-        )
+    def compared(self) -> tuple[Candidate, ...]:
+        """Return the candidates with what each loses; nothing is told if no reference ran."""
+        references = {
+            found.backend: masks
+            for found, masks in self._found
+            if found.precision is Precision.FP32 and found.milliseconds is not None
+        }
+        expected = next((references[name] for name in REFERENCES if name in references), None)
+        candidates = []
+        for found, masks in self._found:
+            if found.milliseconds is not None and expected is not None:
+                loss = _largest_loss(masks, expected)
+                failure = f"loses {loss:.4f} of Dice against FP32" if loss > TOLERATED else ""
+                found = replace(found, delta_dice=loss, failure=failure)
+            candidates.append(found)
+        return tuple(candidates)
+
+
+def _largest_loss(masks: Masks, expected: Masks) -> float:
+    """Return 1 less the smallest Dice over regions and cases."""
+    return 1.0 - min(
+        _dice(one, other)
+        for mask, reference in zip(masks, expected, strict=True)
+        for one, other in zip(mask, reference, strict=True)
+    )
 
 
 def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
@@ -200,7 +206,6 @@ def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 
 def _median_milliseconds(engine: Engine, x: Array, there: Array, hopeless: float) -> float:
-    engine(x, there)
     milliseconds: list[float] = []
     while len(milliseconds) < TIMED_RUNS and not (milliseconds and milliseconds[0] > hopeless):
         started = time.perf_counter()

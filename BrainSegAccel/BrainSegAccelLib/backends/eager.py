@@ -21,6 +21,7 @@ class EagerBackend(Runtime):
     title = "PyTorch"
     distributions = ("torch",)
     install = INSTALL
+    build_seconds = 3.0
     formats: ClassVar = {
         Device.CPU: (Precision.FP32,),
         Device.CUDA: (Precision.FP32, Precision.FP16, Precision.BF16),
