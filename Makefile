@@ -14,6 +14,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # one, while the plain newest torch brings gigabytes of CUDA libraries.
 TORCH ?= torch==2.13.0
 
+# Its source is read by the tests: which operators it converts. What it asks for is CUDA, gigabytes.
+TORCH_TENSORRT ?= torch-tensorrt==2.13.0
+
 # The first of these that starts, is 3.11 or 3.12 and can create environments: a name on the path
 # proves nothing, e.g. a pyenv shim of a version that is not active.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
@@ -64,6 +67,8 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) install --quiet '$(TORCH)'
 	$(PIP) install --quiet --editable '.[dev]'
+	$(PIP) install --quiet --no-deps '$(TORCH_TENSORRT)' || \
+		echo 'make: $(TORCH_TENSORRT) is not to be had here; tests of its source are skipped' >&2
 	@touch $@ $(VENV)/.installed
 
 clean:

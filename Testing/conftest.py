@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -77,6 +78,22 @@ def tiny_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_package(tiny_card: Path) -> ModelPackage:
     return load_package(tiny_card)
+
+
+@pytest.fixture(scope="session")
+def quantised_package(tiny_card: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    """The tiny model with an INT8 export beside its FP32 one, calibrated on noise."""
+    pytest.importorskip("nncf", reason="INT8 exports are made with the int8 extra")
+    from BrainSegAccelLib.network.calibration import calibration_of
+    from BrainSegAccelLib.network.quantise import export_quantised
+
+    folder = tmp_path_factory.mktemp("int8-model")
+    shutil.copytree(tiny_card.parent, folder, dirs_exist_ok=True)
+    package = load_package(folder / tiny_card.name)
+    rng = np.random.default_rng(3)
+    noise = rng.normal(size=(2, 1, 4, *package.card.shape)).astype(np.float32)
+    export_quantised(package, calibration_of([(x, np.ones((1, 4), np.float32)) for x in noise]))
+    return load_package(folder / tiny_card.name)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.backends import auto
 from BrainSegAccelLib.backends.auto import candidates_here, choose
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import (
@@ -23,8 +24,19 @@ from BrainSegAccelLib.network.package import ModelPackage
 class Timed:
     """A backend that takes a known number of additions, or fails to build."""
 
-    def __init__(self, name: str, work: int, *, ok: bool = True, breaks: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: int,
+        *,
+        ok: bool = True,
+        breaks: bool = False,
+        build_seconds: float = 1.0,
+        finds: float = 0.0,
+    ) -> None:
+        """:param finds: logit that is added to what the network says in FP16."""
         self.name, self.work, self.ok, self.breaks = name, work, ok, breaks
+        self.build_seconds, self.finds = build_seconds, finds
         self.built = 0
 
     def version(self) -> str:
@@ -44,7 +56,7 @@ class Timed:
         self.built += 1
         if self.breaks:
             raise RuntimeError("driver\ncrashed")
-        work = self.work
+        work, more = self.work, self.finds if precision is Precision.FP16 else 0.0
 
         class _Engine:
             info = EngineInfo("t", "1", device, "cpu", precision, shape, 0.0)
@@ -52,9 +64,14 @@ class Timed:
             def __call__(self, x: np.ndarray, availability: np.ndarray) -> np.ndarray:
                 for _ in range(work):
                     np.sort(x.ravel())
-                return x[0, :3]
+                return x[0, :3] + more
 
         return _Engine()
+
+
+def _cases() -> list[tuple[np.ndarray, np.ndarray]]:
+    x = np.random.default_rng(0).normal(size=(1, 4, 16, 16, 16)).astype(np.float32)
+    return [(x, np.ones((1, 4), np.float32))]
 
 
 def _named(*all_backends: Timed) -> Mapping[str, Backend]:
@@ -65,8 +82,8 @@ def test_only_what_runs_here_is_measured(
     tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
     here, not_here = Timed("here", 1), Timed("not-here", 0, ok=False)
-    runnable = candidates_here(_named(here, not_here), (Device.CPU,), Precision.FP32)
-    choice = choose(runnable, Precision.FP32, tiny_package, engine_cache, lambda _: None)
+    runnable = candidates_here(_named(here, not_here), (Device.CPU,), [Precision.FP32])
+    choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
     assert choice.chosen.backend == "here"
     assert not_here.built == 0
 
@@ -75,9 +92,9 @@ def test_the_fastest_wins_and_a_broken_one_only_loses(
     tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
     slow, fast, broken = Timed("slow", 20), Timed("fast", 0), Timed("broken", 0, breaks=True)
-    runnable = candidates_here(_named(slow, broken, fast), (Device.CPU,), Precision.FP32)
+    runnable = candidates_here(_named(slow, broken, fast), (Device.CPU,), [Precision.FP32])
     told: list[str] = []
-    choice = choose(runnable, Precision.FP32, tiny_package, engine_cache, told.append)
+    choice = choose(runnable, tiny_package, engine_cache, _cases, told.append)
     assert choice.chosen.backend == "fast"
     failed = next(c for c in choice.candidates if c.backend == "broken")
     assert failed.milliseconds is None
@@ -90,17 +107,17 @@ def test_a_new_runtime_is_a_reason_to_measure_again(
 ) -> None:
     one, two = Timed("one", 1), Timed("two", 1)
     for expected, available in ((1, [one]), (1, [one]), (2, [one, two])):
-        runnable = candidates_here(_named(*available), (Device.CPU,), Precision.FP32)
-        choose(runnable, Precision.FP32, tiny_package, engine_cache, lambda _: None)
+        runnable = candidates_here(_named(*available), (Device.CPU,), [Precision.FP32])
+        choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
         assert one.built == expected
 
 
 def test_nothing_that_runs_is_an_error_with_all_reasons(
     tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
-    runnable = candidates_here(_named(Timed("b", 0, breaks=True)), (Device.CPU,), Precision.FP32)
-    with pytest.raises(RunError, match="b: driver crashed"):
-        choose(runnable, Precision.FP32, tiny_package, engine_cache, lambda _: None)
+    runnable = candidates_here(_named(Timed("b", 0, breaks=True)), (Device.CPU,), [Precision.FP32])
+    with pytest.raises(RunError, match="b fp32: driver crashed"):
+        choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder nobody can write to")
@@ -108,7 +125,60 @@ def test_a_choice_that_cannot_be_remembered_is_used_all_the_same(
     tiny_package: ModelPackage, tmp_path: Path
 ) -> None:
     (tmp_path / "choices").symlink_to("/proc/self")
-    runnable = candidates_here(_named(Timed("only", 0)), (Device.CPU,), Precision.FP32)
+    runnable = candidates_here(_named(Timed("only", 0)), (Device.CPU,), [Precision.FP32])
     cache = EngineCache(tmp_path)
-    choice = choose(runnable, Precision.FP32, tiny_package, cache, lambda _: None)
+    choice = choose(runnable, tiny_package, cache, _cases, lambda _: None)
     assert choice.chosen.backend == "only"
+
+
+BOTH = [Precision.FP32, Precision.FP16]
+
+
+@pytest.mark.parametrize(("shift", "chosen"), [(0.0, "fp16"), (0.2, "fp32")])
+def test_the_fastest_is_taken_only_if_it_keeps_the_quality(
+    shift: float, chosen: str, tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    """The one that shifts every logit marks more voxels than the FP32 reference does."""
+    exact, rounded = Timed("eager", 10), Timed("rounded", 0, finds=shift)
+    runnable = candidates_here(_named(exact), (Device.CPU,), [Precision.FP32])
+    runnable += candidates_here(_named(rounded), (Device.CPU,), [Precision.FP16])
+    choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
+    assert choice.chosen.precision == chosen
+    found = {c.precision: c for c in choice.candidates}
+    assert found[Precision.FP32].delta_dice == 0.0
+    loss = found[Precision.FP16].delta_dice
+    assert loss is not None
+    assert (loss > 0.005) == bool(found[Precision.FP16].failure) == (shift > 0)
+    again = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
+    assert (again.remembered, again.chosen) == (True, choice.chosen)
+
+
+def test_what_takes_long_to_build_is_listed_and_not_measured(
+    tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    quick, slow = Timed("quick", 1), Timed("slow", 0, build_seconds=1e6)
+    runnable = candidates_here(_named(slow, quick), (Device.CPU,), BOTH)
+    choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
+    assert choice.chosen.backend == "quick"
+    assert slow.built == 0
+    assert {c.failure for c in choice.candidates if c.backend == "slow"} == {
+        "not measured: takes about 1000000 s to build"
+    }
+
+
+def test_what_is_built_quickly_is_measured_on_the_slowest_machine(
+    tiny_package: ModelPackage, engine_cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "BUDGET_SECONDS", {Device.CPU: 0.0})
+    slow, fast = Timed("eager", 20), Timed("fast", 0, build_seconds=2.0)
+    runnable = candidates_here(_named(slow, fast), (Device.CPU,), [Precision.FP32])
+    choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
+    assert choice.chosen.backend == "fast"
+
+
+def test_without_a_reference_no_loss_is_told(
+    tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    runnable = candidates_here(_named(Timed("only", 0)), (Device.CPU,), [Precision.FP16])
+    choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
+    assert choice.chosen.delta_dice is None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib import __version__
+from BrainSegAccelLib.backends.cache import EngineCache, EngineKey
 from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.backends.survey import Combination
@@ -91,6 +92,22 @@ def test_info_shows_a_remedy_as_it_is_to_be_typed(capsys) -> None:
     option = Combination("eager", None, Device.CPU, Precision.FP32, answer)
     Console(width=200).print(table([option]))
     assert "pip install 'brainsegaccel[torch]'" in capsys.readouterr().out
+
+
+def test_cache_is_listed_and_cleared(run, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(tmp_path))
+    key = EngineKey("a" * 64, "b" * 64, (16, 32, 48), "bf16", "openvino", "1.2", "a CPU")
+    EngineCache().write(key, b"engine")
+    assert run("cache", "list") == 0
+    printed = capsys.readouterr().out
+    for shown in ("openvino", "bf16", "16x32x48", "1 engines"):
+        assert shown in printed
+    assert run("cache", "list", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)["engines"]
+    assert row["key"] == key.fields
+    assert run("cache", "clear") == 0
+    assert "MB freed" in capsys.readouterr().out
+    assert EngineCache().entries() == []
 
 
 def test_version(run, capsys) -> None:

@@ -192,14 +192,17 @@ def test_every_backend_can_be_asked_for(run, case_dir, tmp_path) -> None:
 
     for name, backend in backends().items():
         for precision in Precision:
+            available = backend.availability(Device.CPU, precision).ok
+            if available and backend.build_seconds > 30:
+                continue  # Compilers that take long run once, in the tests of backends.
             output = tmp_path / f"{name}-{precision}.nii.gz"
             code = run(
                 *("segment", case_dir, "--output", output, "--device", "cpu"),
                 *("--backend", name, "--precision", precision),
             )
-            available = backend.availability(Device.CPU, precision).ok
-            assert code == (0 if available else 2)
-            assert output.exists() == available
+            runs = available and precision is not Precision.INT8  # The tiny model has no export.
+            assert code == (0 if runs else 2)
+            assert output.exists() == runs
 
 
 @pytest.mark.parametrize("given", ["card", "folder"])

@@ -86,7 +86,7 @@ def identity() -> ModelIdentity:
 
 @pytest.fixture
 def choice(engine: EngineInfo) -> Choice:
-    chosen = Candidate("openvino", "2026.4.1", Device.CPU, Precision.FP32, 300.0)
+    chosen = Candidate("openvino", "2026.4.1", Device.CPU, Precision.FP32, 300.0, delta_dice=0.0)
     failed = Candidate("eager", "2.13", Device.CPU, Precision.FP32, None, "out of memory")
     return Choice(chosen, (chosen, failed), remembered=False)
 

@@ -1,4 +1,4 @@
-"""Choosing a backend by measuring the candidates on this machine, once."""
+"""Choosing a backend and a precision by measuring the candidates on this machine, once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import BrainSegAccelError, RunError
@@ -23,16 +24,33 @@ from .protocol import Backend, Device, Engine, Precision
 TIMED_RUNS = 3
 HOPELESS = 1.5
 """A candidate whose first timed run takes this many times the fastest median is run no more."""
-BUDGET_SECONDS = 60.0
-"""No further candidate is started after this; the ones measured so far decide."""
+TOLERATED = 0.005
+"""Largest loss of Dice, in any region of any calibration case, with which a candidate is taken."""
+REFERENCES = ("eager", "onnxruntime", "openvino")
+"""What quality is held to, in FP32: the first of these that is a candidate."""
+QUICK_SECONDS = 5.0
+"""What is typically built in less is always measured; it may be the fastest of a slow machine."""
+BUDGET_SECONDS = {Device.CPU: 30.0}
+"""No other candidate is started that would typically be built after this. On a processor, compilers
+that take longer were never faster than OpenVINO, which is always installed."""
+GPU_BUDGET_SECONDS = 240.0
+
+Array = NDArray[np.float32]
+Cases = Callable[[], Sequence[tuple[Array, Array]]]
+"""Prepares the calibration cases: x and availability of each, see `protocol.Engine`."""
+Masks = list[NDArray[np.bool_]]
+"""Of each case, where ET, TC and WT are more likely than not: (3, D, H, W)."""
+Option = tuple[Backend, Device, Precision]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One measured backend.
+    """One backend at one precision on one device.
 
-    :param milliseconds: median of up to `TIMED_RUNS` runs after one warm-up; None if it failed.
-    :param failure: why it has no time.
+    :param milliseconds: median of up to `TIMED_RUNS` runs after one warm-up; None if not measured.
+    :param failure: why it has no time, or why it is not taken in spite of it.
+    :param delta_dice: the largest loss of Dice over regions and calibration cases, against the
+        FP32 reference's own masks; None if not measured.
     """
 
     backend: str
@@ -41,6 +59,7 @@ class Candidate:
     precision: Precision
     milliseconds: float | None
     failure: str = ""
+    delta_dice: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,53 +78,59 @@ _CANDIDATES = TypeAdapter(tuple[Candidate, ...])
 
 
 def candidates_here(
-    backends: Mapping[str, Backend], devices: tuple[Device, ...], precision: Precision
-) -> list[tuple[Backend, Device]]:
-    """Return every backend and device that this machine can run at a precision."""
-    return [
-        (backend, device)
+    backends: Mapping[str, Backend], devices: Iterable[Device], precisions: Iterable[Precision]
+) -> list[Option]:
+    """Return every backend, device and precision that this machine can run.
+
+    What is built soonest comes first.
+    """
+    precisions = tuple(precisions)
+    found = [
+        (backend, device, precision)
+        for precision in precisions
         for backend in backends.values()
         for device in devices
         if backend.availability(device, precision).ok
     ]
+    return sorted(found, key=lambda option: option[0].build_seconds)
 
 
-def recall(
-    runnable: list[tuple[Backend, Device]],
-    precision: Precision,
-    model: ModelPackage,
-    cache: EngineCache,
-) -> Choice | None:
+def recall(options: list[Option], model: ModelPackage, cache: EngineCache) -> Choice | None:
     """Return the choice of an earlier run if nothing has changed since."""
-    remembered = _read(_memory_path(runnable, precision, model, cache))
+    remembered = _read(_memory_path(options, model, cache))
     return Choice(_fastest(remembered), remembered, remembered=True) if remembered else None
 
 
 def choose(
-    runnable: list[tuple[Backend, Device]],
-    precision: Precision,
+    options: list[Option],
     model: ModelPackage,
     cache: EngineCache,
+    cases: Cases,
     announce: Callable[[str], None],
 ) -> Choice:
-    """Return the fastest candidate, remembered from an earlier run if nothing has changed since.
+    """Return the fastest candidate that keeps the quality of FP32.
 
+    Remembered from an earlier run if nothing has changed since.
+
+    :param cases: asked for only where something has to be measured.
     :param announce: told which candidate is being measured.
-    :raises RunError: none of the candidates runs.
+    :raises RunError: none of the candidates runs, or keeps the quality.
     """
-    if remembered := recall(runnable, precision, model, cache):
+    if remembered := recall(options, model, cache):
         return remembered
-    memory = _memory_path(runnable, precision, model, cache)
-    measured: list[Candidate] = []
+    measurement = _Measurement(model, cache, cases())
     started = time.perf_counter()
-    for backend, device in runnable:
-        if measured and time.perf_counter() - started > BUDGET_SECONDS:
-            break
-        announce(f"measuring {backend.name} on {device}")
-        fastest = min((c.milliseconds for c in measured if c.milliseconds), default=math.inf)
-        measured.append(_measure(backend, device, precision, model, cache, fastest))
-    found = tuple(measured)
+    for backend, device, precision in options:
+        ready = time.perf_counter() - started + backend.build_seconds
+        budget = BUDGET_SECONDS.get(device, GPU_BUDGET_SECONDS)
+        if backend.build_seconds > QUICK_SECONDS and ready > budget:
+            measurement.leave_out(backend, device, precision)
+            continue
+        announce(f"measuring {backend.name} {precision} on {device}")
+        measurement.take(backend, device, precision)
+    found = measurement.compared()
     chosen = _fastest(found)
+    memory = _memory_path(options, model, cache)
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(memory) as beside:
@@ -115,68 +140,111 @@ def choose(
     return Choice(chosen, found, remembered=False)
 
 
-def _measure(
-    backend: Backend,
-    device: Device,
-    precision: Precision,
-    model: ModelPackage,
-    cache: EngineCache,
-    fastest: float,
-) -> Candidate:
-    version = backend.version() or ""
-    try:
-        engine = backend.build(model, model.card.shape, precision, device, cache)
-        milliseconds = _median_milliseconds(engine, HOPELESS * fastest)
-    except Exception as error:  # A runtime that breaks is a candidate that lost, not a failed run.
-        reason = " ".join(str(error).split())[:200]
-        return Candidate(backend.name, version, device, precision, None, reason)
-    return Candidate(backend.name, version, device, precision, milliseconds)
+class _Measurement:
+    """Measures one candidate after the other, and at last compares their masks."""
+
+    def __init__(
+        self, model: ModelPackage, cache: EngineCache, cases: Sequence[tuple[Array, Array]]
+    ) -> None:
+        self._model, self._cache, self._cases = model, cache, cases
+        self._found: list[tuple[Candidate, Masks]] = []
+
+    def leave_out(self, backend: Backend, device: Device, precision: Precision) -> None:
+        """Record a candidate that would take too long to build."""
+        reason = f"not measured: takes about {backend.build_seconds:.0f} s to build"
+        version = backend.version() or ""
+        self._found.append((Candidate(backend.name, version, device, precision, None, reason), []))
+
+    def take(self, backend: Backend, device: Device, precision: Precision) -> None:
+        """Build a candidate, run it on every case, and time it on the first."""
+        known = (found.milliseconds for found, _ in self._found if found.milliseconds)
+        milliseconds, failure, masks = None, "", []
+        try:
+            engine = backend.build(
+                self._model, self._model.card.shape, precision, device, self._cache
+            )
+            masks = [engine(x, there) > 0.5 for x, there in self._cases]
+            hopeless = HOPELESS * min(known, default=math.inf)
+            milliseconds = _median_milliseconds(engine, *self._cases[0], hopeless)
+        except Exception as error:  # A runtime that breaks is a candidate that lost, no more.
+            failure = " ".join(str(error).split())[:200] or type(error).__name__
+        version = backend.version() or ""
+        self._found.append(
+            (Candidate(backend.name, version, device, precision, milliseconds, failure), masks)
+        )
+
+    def compared(self) -> tuple[Candidate, ...]:
+        """Return the candidates with what each loses; nothing is told if no reference ran."""
+        references = {
+            found.backend: masks
+            for found, masks in self._found
+            if found.precision is Precision.FP32 and found.milliseconds is not None
+        }
+        expected = next((references[name] for name in REFERENCES if name in references), None)
+        candidates = []
+        for found, masks in self._found:
+            if found.milliseconds is not None and expected is not None:
+                loss = _largest_loss(masks, expected)
+                failure = f"loses {loss:.4f} of Dice against FP32" if loss > TOLERATED else ""
+                found = replace(found, delta_dice=loss, failure=failure)
+            candidates.append(found)
+        return tuple(candidates)
 
 
-def _median_milliseconds(engine: Engine, hopeless: float) -> float:
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((1, 4, *engine.info.shape), dtype=np.float32)
-    availability = np.ones((1, 4), dtype=np.float32)
-    engine(x, availability)
+def _largest_loss(masks: Masks, expected: Masks) -> float:
+    """Return 1 less the smallest Dice over regions and cases."""
+    return 1.0 - min(
+        _dice(one, other)
+        for mask, reference in zip(masks, expected, strict=True)
+        for one, other in zip(mask, reference, strict=True)
+    )
+
+
+def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    total = np.count_nonzero(one) + np.count_nonzero(other)
+    return 2.0 * np.count_nonzero(one & other) / total if total else 1.0
+
+
+def _median_milliseconds(engine: Engine, x: Array, there: Array, hopeless: float) -> float:
     milliseconds: list[float] = []
     while len(milliseconds) < TIMED_RUNS and not (milliseconds and milliseconds[0] > hopeless):
         started = time.perf_counter()
-        engine(x, availability)
+        engine(x, there)
         milliseconds.append(1000.0 * (time.perf_counter() - started))
     return float(np.median(milliseconds))
 
 
 def _fastest(candidates: tuple[Candidate, ...]) -> Candidate:
-    timed = [c for c in candidates if c.milliseconds is not None]
-    if not timed:
-        reasons = "; ".join(f"{c.backend}: {c.failure}" for c in candidates) or "none available"
-        raise RunError(f"no backend runs on this machine ({reasons})", where="auto")
-    return min(timed, key=lambda c: c.milliseconds or 0.0)
+    passing = [c for c in candidates if c.milliseconds is not None and not c.failure]
+    if not passing:
+        reasons = "; ".join(f"{c.backend} {c.precision}: {c.failure}" for c in candidates)
+        raise RunError(
+            f"no backend is fit for use on this machine ({reasons or 'none available'})",
+            where="auto",
+        )
+    return min(passing, key=lambda c: c.milliseconds or 0.0)
 
 
-def _memory_path(
-    runnable: list[tuple[Backend, Device]],
-    precision: Precision,
-    model: ModelPackage,
-    cache: EngineCache,
-) -> Path:
-    """Where the choice is kept: it depends on hardware, runtimes, weights, shape and precision."""
+def _memory_path(options: list[Option], model: ModelPackage, cache: EngineCache) -> Path:
+    """Where the choice is kept: it depends on hardware, runtimes, weights, exports and shape."""
+    card = model.card
     facts = [
         cpu_name(),
         usable_cores(),
-        sorted((backend.name, backend.version(), str(device)) for backend, device in runnable),
-        model.card.weights.sha256,
-        model.card.shape,
-        precision,
+        sorted((b.name, b.version(), str(device), str(p)) for b, device, p in options),
+        card.weights.sha256,
+        card.quantised.digest if card.quantised else None,
+        card.shape,
     ]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return cache.folder.parent / "choices" / f"{digest}.json"
 
 
 def _read(path: Path) -> tuple[Candidate, ...]:
-    """Return the remembered candidates, empty if there are none that can be read."""
+    """Return the remembered candidates, empty if there are none that can be read and used."""
     try:
         candidates = _CANDIDATES.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        _fastest(candidates)
+    except (OSError, ValidationError, RunError):
         return ()
-    return candidates if any(c.milliseconds is not None for c in candidates) else ()
+    return candidates

@@ -1,46 +1,35 @@
-"""PyTorch eager from the safetensors: the reference that the other backends are held to."""
+"""PyTorch eager from the safetensors: in FP32 the reference that the others are held to."""
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import time
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .cache import EngineCache
-from .host import cpu_name, installed_version, usable_cores
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
+from .pytorch import INSTALL, TorchEngine, device_name, no_cuda, prepare
+from .runtime import Runtime
 
 if TYPE_CHECKING:
     from ..network.package import ModelPackage
 
 
-class EagerBackend:
-    """Runs the network as written, operation by operation, in FP32."""
+class EagerBackend(Runtime):
+    """Runs the network as written, operation by operation; rounded by autocast on a GPU."""
 
     name = "eager"
+    title = "PyTorch"
+    distributions = ("torch",)
+    install = INSTALL
+    build_seconds = 3.0
+    formats: ClassVar = {
+        Device.CPU: (Precision.FP32,),
+        Device.CUDA: (Precision.FP32, Precision.FP16, Precision.BF16),
+    }
 
-    def version(self) -> str | None:
-        """Version of PyTorch, None if it is not installed."""
-        return installed_version("torch")
-
-    def availability(self, device: Device, precision: Precision) -> Availability:
-        """FP32 where PyTorch is installed; on CUDA where PyTorch sees a GPU."""
-        if self.version() is None:
-            return Availability.no("PyTorch is not installed", "pip install 'brainsegaccel[torch]'")
-        if precision is not Precision.FP32:
-            return Availability.no(
-                "eager is the FP32 reference", "use --precision fp32 or another backend"
-            )
-        if device is Device.CUDA and not _cuda():
-            return Availability.no(
-                "PyTorch sees no CUDA device",
-                "install a PyTorch build for this GPU's driver, or use --device cpu",
-            )
-        return Availability.yes()
+    def lacks(self, device: Device, precision: Precision) -> Availability | None:
+        """On CUDA: a GPU that PyTorch sees."""
+        return no_cuda() if device is Device.CUDA else None
 
     def build(
         self,
@@ -49,50 +38,27 @@ class EagerBackend:
         precision: Precision,
         device: Device,
         cache: EngineCache,
-    ) -> EagerEngine:
+    ) -> TorchEngine:
         """Load the weights. Any shape of multiples of 16 runs; ``shape`` is the one promised."""
-        import torch
-
-        from ..network.hybrid import ProbabilityNetwork
-        from ..network.weights import load_network
+        from ..network.program import deployed_network
 
         started = time.perf_counter()
-        if device is Device.CPU:
-            torch.set_num_threads(usable_cores())
-        network = ProbabilityNetwork(load_network(model)).eval().to(device.value)
-        name = cpu_name() if device is Device.CPU else torch.cuda.get_device_name()
+        settings = prepare(device)
+        network = deployed_network(model, precision, device)
         info = EngineInfo(
             backend=self.name,
-            version=str(torch.__version__),
+            version=self.version() or "",
             device=device,
-            device_name=name,
+            device_name=device_name(device),
             precision=precision,
             shape=shape,
             build_seconds=time.perf_counter() - started,
-            actual_precision={"fp32": _arithmetic_layers(network)},
-            settings={"threads": str(torch.get_num_threads()), "tf32": "off"},
+            actual_precision={"fp32": _arithmetic_layers(network)}
+            if precision is Precision.FP32
+            else {},
+            settings=settings,
         )
-        return EagerEngine(network, device, info)
-
-
-class EagerEngine:
-    """The network on its device."""
-
-    def __init__(self, network: Any, device: Device, info: EngineInfo) -> None:
-        self.info = info
-        self._network = network
-        self._device = device.value
-
-    def __call__(
-        self, x: NDArray[np.float32], availability: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Run the network once, see `protocol.Engine`."""
-        import torch
-
-        with torch.inference_mode():
-            on_device = torch.from_numpy(x).to(self._device)
-            there = torch.from_numpy(availability).to(self._device)
-            return self._network(on_device, there)[0].cpu().numpy()
+        return TorchEngine(network, info)
 
 
 def _arithmetic_layers(network: Any) -> int:
@@ -101,17 +67,6 @@ def _arithmetic_layers(network: Any) -> int:
 
     kinds = (nn.Conv3d, nn.Linear, nn.InstanceNorm3d, nn.LayerNorm)
     return sum(isinstance(module, kinds) for module in network.modules())
-
-
-def _cuda() -> bool:
-    """Whether PyTorch sees a GPU; not even imported, for a second, where there is no driver."""
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    import torch
-
-    return torch.cuda.is_available()
 
 
 BACKEND = EagerBackend()

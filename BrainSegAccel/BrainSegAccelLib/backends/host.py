@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 from ..manifest.hardware import installed_versions, probe_cpu
+from .protocol import Availability
+
+BF16_UNITS = frozenset({"AVX-512 BF16", "AMX BF16", "Arm BF16"})
+"""Instruction sets that compute in BF16; without one it is emulated, and slower than FP32."""
+
+COMPILERS = ("g++", "clang++", "c++", "cl")
 
 
 def cpu_name() -> str:
@@ -16,6 +25,24 @@ def usable_cores() -> int:
     cpu = probe_cpu()
     allowed = max(1, int(cpu.usable_cores))
     return min(allowed, cpu.physical_cores or allowed)
+
+
+def no_bf16_units() -> Availability | None:
+    """Return why BF16 does not pay on this CPU; None if it has units for it."""
+    if BF16_UNITS.intersection(probe_cpu().instruction_sets or ()):
+        return None
+    return Availability.no("this CPU has no BF16 units", "use --precision fp32")
+
+
+def no_compiler() -> Availability | None:
+    """Return that no C++ compiler is on the path, nor named by ``CXX``; None if one is."""
+    chosen = os.environ.get("CXX")
+    if not any(shutil.which(name) for name in ((chosen,) if chosen else COMPILERS)):
+        return Availability.no(
+            "there is no C++ compiler",
+            "install one (on Debian and Ubuntu: the package g++) or use another backend",
+        )
+    return None
 
 
 def installed_version(distribution: str) -> str | None:

@@ -6,49 +6,38 @@ import functools
 import io
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import EngineCache, EngineKey
-from .host import cpu_name, installed_version
+from .cache import EngineCache
+from .host import cpu_name, no_bf16_units
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
+from .runtime import Runtime, export_in, load_or_make
 
 if TYPE_CHECKING:
     from ..network.package import ModelPackage
 
-_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
+"""Arithmetic of the layers whose format the export leaves open: in the INT8 export, all others."""
+
 _ARITHMETIC_LAYERS = {"Convolution", "FullyConnected", "MatMul", "MVN"}
 _NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
 
 
-class OpenVinoBackend:
+class OpenVinoBackend(Runtime):
     """Compiles the export with OpenVINO's CPU plugin and keeps the compiled model in the cache."""
 
     name = "openvino"
+    title = "OpenVINO"
+    distributions = ("openvino",)
+    install = "pip install openvino"
+    formats: ClassVar = {Device.CPU: tuple(_TYPES)}
 
-    def version(self) -> str | None:
-        """Version of OpenVINO, None if it is not installed."""
-        return installed_version("openvino")
-
-    def availability(self, device: Device, precision: Precision) -> Availability:
-        """FP32 on any CPU; BF16 where the CPU has the units for it, as emulation is slower."""
-        if self.version() is None:
-            return Availability.no("OpenVINO is not installed", "pip install openvino")
-        if device is not Device.CPU:
-            return Availability.no(
-                f"OpenVINO does not run on {device}", "use --device cpu or another backend"
-            )
-        if precision not in _TYPES:
-            return Availability.no(
-                f"no {precision} engine is built with OpenVINO", "use --precision fp32"
-            )
-        if precision is Precision.BF16 and "BF16" not in _core().get_property(
-            "CPU", "OPTIMIZATION_CAPABILITIES"
-        ):
-            return Availability.no("this CPU has no BF16 units", "use --precision fp32")
-        return Availability.yes()
+    def lacks(self, device: Device, precision: Precision) -> Availability | None:
+        """BF16 units for BF16, as emulation is slower."""
+        return no_bf16_units() if precision is Precision.BF16 else None
 
     def build(
         self,
@@ -60,39 +49,29 @@ class OpenVinoBackend:
     ) -> OpenVinoEngine:
         """Load the compiled model from the cache, else compile it and keep it there.
 
-        :raises UnavailableError: the export has another static shape.
+        :raises UnavailableError: the export has another static shape; there is no INT8 export.
         """
         started = time.perf_counter()
-        model.require_export_of(shape)
-        core = _core()
+        export = export_in(model, precision, shape)
+        core = shared_core()
         settings = {
             "INFERENCE_PRECISION_HINT": _TYPES[precision],
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
         }
-        key = EngineKey(
-            weights_sha256=model.card.weights.sha256,
-            network_config_sha256=model.card.network_sha256,
-            shape=shape,
-            precision=precision,
-            backend=self.name,
-            backend_version=self.version() or "",
-            device_name=cpu_name(),
-            settings=repr(sorted(settings.items())),
+
+        def compile_export() -> bytes:
+            graph = core.read_model(export, b"")
+            exported = core.compile_model(graph, "CPU", settings).export_model()
+            return exported if isinstance(exported, bytes) else exported.read()
+
+        key = self.key(model, shape, precision, cpu_name(), settings)
+        compiled, hit = load_or_make(
+            cache,
+            key,
+            lambda blob: core.import_model(io.BytesIO(blob), "CPU", settings),
+            compile_export,
         )
-        blob = cache.read(key)
-        compiled = None
-        if blob is not None:
-            try:
-                compiled = core.import_model(io.BytesIO(blob), "CPU", settings)
-            except RuntimeError:
-                # Intact, yet refused by the runtime: build it again like a damaged entry.
-                cache.remove(key)
-        hit = compiled is not None
-        if compiled is None:
-            compiled = core.compile_model(core.read_model(model.onnx(), b""), "CPU", settings)
-            exported = compiled.export_model()
-            cache.write(key, exported if isinstance(exported, bytes) else exported.read())
         info = EngineInfo(
             backend=self.name,
             version=self.version() or "",
@@ -113,7 +92,7 @@ class OpenVinoBackend:
 
 
 @functools.cache
-def _core() -> Any:
+def shared_core() -> Any:
     """Return the one `openvino.Core` of this process, which is never destroyed.
 
     The CPU plugin of each gives signal handlers another stack and puts the earlier one back when

@@ -25,10 +25,12 @@ class Precision(StrEnum):
 
 
 class Device(StrEnum):
-    """Where the network runs."""
+    """Where the network runs: processor, NVIDIA GPU, Apple's or Windows' way to other ones."""
 
     CPU = "cpu"
     CUDA = "cuda"
+    COREML = "coreml"
+    DIRECTML = "directml"
 
 
 Shape = tuple[int, int, int]
@@ -108,6 +110,8 @@ class Backend(Protocol):
     """A way to run the network. One file in this folder defines one as ``BACKEND``."""
 
     name: str
+    build_seconds: float
+    """About how long a first build of a whole-brain engine takes, for whoever has little time."""
 
     def version(self) -> str | None:
         """Version of the runtime, None if it is not installed. Imports nothing heavy."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ..manifest.model import MIN_ITERATIONS, Timing
 
 WARMUP = 3
 """Untimed iterations: they fault pages in, fill caches and let the runtime choose its kernels."""
+
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 class Clock(Protocol):
@@ -88,12 +91,12 @@ def measure(
 
 
 def measure_interleaved(
-    candidates: Mapping[str, Callable[[], object]],
+    candidates: Mapping[Name, Callable[[], object]],
     iterations: int,
     *,
     warmup: int = WARMUP,
     clock: Clock = time.perf_counter,
-) -> dict[str, Samples]:
+) -> dict[Name, Samples]:
     """Time several callables in turn, A B C A B C …, so that drift of the machine favours none.
 
     Each is warmed up in the same order first.
@@ -107,7 +110,7 @@ def measure_interleaved(
             where="benchmark",
             remedy="ask for at least 1 timed and no fewer than 0 untimed iterations",
         )
-    times: dict[str, list[float]] = {name: [] for name in candidates}
+    times: dict[Name, list[float]] = {name: [] for name in candidates}
     for iteration in range(-warmup, iterations):
         for name, run in candidates.items():
             started = clock()

@@ -1,22 +1,77 @@
-"""``brainsegaccel export``: the ONNX export of a model, made from its weights."""
+"""``brainsegaccel export``: the ONNX exports of a model, made from its weights."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from ..resources import DEFAULT_MODEL
 from .options import ModelOption
 
+if TYPE_CHECKING:
+    from ..network.calibration import Calibration
+    from ..network.card import OnnxRecord
+    from ..network.package import ModelPackage
 
-def export(model: ModelOption = DEFAULT_MODEL) -> None:
-    """Make a model's ONNX export. Needs the onnx extra.
 
-    The export is made from the weights and noted in the model card.
+def export(
+    model: ModelOption = DEFAULT_MODEL,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Make the INT8 export, from the one there is.")
+    ] = False,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Cases to find the INT8 scales on (default: synthetic cases)."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first synthetic case.")] = 1000,
+    count: Annotated[int, typer.Option(min=1, help="Number of synthetic cases.")] = 6,
+) -> None:
+    """Make a model's ONNX export; with --int8, the one with INT8 convolutions.
+
+    Needs the onnx extra, and for --int8 the int8 extra (and train, for synthetic cases). The
+    export is written beside the weights and noted in the model card, with its calibration.
     """
     from ..network.package import load_package
     from .extras import needs
 
     package = load_package(model)
-    with needs("onnx"):
-        from ..network.export import export_onnx
-    path, card = export_onnx(package)
-    assert card.onnx is not None
-    print(f"{path}\nsha256 {card.onnx.sha256}")
+    record: OnnxRecord | None
+    if int8:
+        with needs("int8"):
+            from ..network.quantise import export_quantised
+        cases = _calibration(package, calibration, seed, count)
+        path, card = export_quantised(package, cases)
+        record = card.quantised
+    else:
+        with needs("onnx"):
+            from ..network.export import export_onnx
+        path, card = export_onnx(package)
+        record = card.onnx
+    assert record is not None
+    print(f"{path}\nsha256 {record.sha256}")
+
+
+def _calibration(package: ModelPackage, folder: Path | None, seed: int, count: int) -> Calibration:
+    from ..inference.calibration import calibrate_on_cases, calibrate_on_phantoms
+    from ..inference.pipeline import Pipeline
+
+    pipeline = Pipeline(model=package)
+    if folder is not None:
+        from ..files.labelled import case_folders
+
+        return calibrate_on_cases(case_folders(folder), pipeline)
+    from .extras import needs
+    from .phantom import write_case
+
+    with needs("train"):
+        from ..training.cases import CaseGenerator, Stripping
+    generator = CaseGenerator()
+
+    def write_phantom(each: int, place: Path) -> None:
+        write_case(generator.generate(each, stripping=Stripping.CLEAN), place)
+
+    return calibrate_on_phantoms(seed, count, write_phantom, pipeline)

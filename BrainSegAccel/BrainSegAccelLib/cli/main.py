@@ -17,6 +17,8 @@ import typer
 from .. import __version__
 from ..errors import BrainSegAccelError, explain
 from .batch import batch
+from .bench import bench
+from .cache import cache
 from .demo import demo
 from .evaluate import evaluate
 from .export import export
@@ -40,8 +42,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (segment, batch, demo, evaluate, info, phantom, export, train):
+for command in (segment, batch, demo, evaluate, info, phantom, export, train, bench):
     app.command()(command)
+app.add_typer(cache, name="cache")
 
 
 def _version(asked: bool) -> None:

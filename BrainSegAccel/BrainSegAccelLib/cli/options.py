@@ -20,7 +20,7 @@ BackendOption = Annotated[
     str, typer.Option(help="auto measures; brainsegaccel info lists what runs here.")
 ]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, fp16, bf16 or int8.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, coreml or directml.")]
 RegistrationOption = Annotated[
     RegistrationMode,
     typer.Option(help="Register the volumes onto one another; auto: those that do not agree yet."),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..inference.cautions import cautions
-from ..manifest.model import Manifest, PerRegion
+from ..manifest.model import Manifest, PerRegion, Selection
 from ..regions import SEGMENTS, Region
 from .job import Done, Job
 
@@ -16,6 +19,8 @@ def print_summary(done: Done, job: Job) -> None:
     console = Console(highlight=False, emoji=False)
     console.print(_volumes(done.manifest))
     console.print(_latency(done.manifest))
+    if done.manifest.runtime.selection.candidates:
+        console.print(_candidates(done.manifest.runtime.selection))
     console.print()
     console.print(_runtime(done.manifest), soft_wrap=True, markup=False)
     if done.manifest.quality_retention.reference:
@@ -52,6 +57,23 @@ def _latency(manifest: Manifest) -> Table:
         if timing.p50_ms is not None:
             table.add_row(f"{name}, p50 of {timing.iterations} warm", f"{timing.p50_ms:.0f}")
             table.add_row(f"{name}, p95", f"{timing.p95_ms:.0f}")
+    return table
+
+
+def _candidates(selection: Selection) -> Table:
+    """Show what auto measured, the fastest first, and what was not measured last."""
+    when = "measured earlier" if selection.remembered else "measured now"
+    table = Table(f"\nauto, {when}", box=None)
+    table.add_column("\nms", justify="right")
+    table.add_column("\nloss of Dice", justify="right")
+    table.add_column("")
+    for found in sorted(selection.candidates or (), key=lambda c: c.p50_ms or math.inf):
+        table.add_row(
+            f"{found.backend} {found.precision} {found.device}",
+            "" if found.p50_ms is None else f"{found.p50_ms:.0f}",
+            "" if found.delta_dice is None else f"{found.delta_dice:.4f}",
+            escape(found.reason or ""),
+        )
     return table
 
 

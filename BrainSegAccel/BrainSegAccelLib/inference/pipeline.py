@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..backends.auto import Choice, candidates_here, choose, recall
+from ..backends.auto import Choice, Option, candidates_here, choose, recall
 from ..backends.cache import EngineCache
-from ..backends.protocol import Backend, Device, Engine, Precision
+from ..backends.protocol import Device, Engine, Precision
 from ..backends.registry import backends, require
 from ..errors import UnavailableError
 from ..network.package import DEFAULT_MODEL, ModelPackage, load_package
@@ -23,6 +23,7 @@ from ..preprocessing.registration.refine import SimpleItkRegistration
 from ..roi import Roi
 from ..study import Study
 from ..volume import Volume
+from .calibration import sample_case
 from .progress import StageClock
 from .region import around
 from .result import RunResult
@@ -31,18 +32,18 @@ from .sliding_window import count_windows, infer
 AUTO = "auto"
 
 
-def parse_precision(name: str) -> Precision:
-    """Return the precision of a request; ``auto`` is FP32, the one that needs no quality check.
+def parse_precisions(name: str) -> tuple[Precision, ...]:
+    """Return the precisions of a request, FP32 first; ``auto`` is all of them.
 
     :raises UnavailableError: there is no such precision.
     """
     if name == AUTO:
-        return Precision.FP32
+        return tuple(Precision)
     if name not in list(Precision):
         raise UnavailableError(
             f"unknown precision {name!r}", remedy=f"use one of {', '.join([AUTO, *Precision])}"
         )
-    return Precision(name)
+    return (Precision(name),)
 
 
 def parse_devices(name: str) -> tuple[Device, ...]:
@@ -51,7 +52,7 @@ def parse_devices(name: str) -> tuple[Device, ...]:
     :raises UnavailableError: there is no such device.
     """
     if name == AUTO:
-        return (Device.CUDA, Device.CPU)
+        return (Device.CUDA, Device.CPU, Device.COREML, Device.DIRECTML)
     if name not in list(Device):
         raise UnavailableError(
             f"unknown device {name!r}", remedy=f"use one of {', '.join([AUTO, *Device])}"
@@ -65,7 +66,8 @@ class Pipeline:
     The request is checked here; the engine is built by the first run, or by `warm`.
 
     :param backend: name of a backend, or ``auto`` to measure which is fastest.
-    :param precision: ``auto`` or a `Precision`.
+    :param precision: a `Precision`; or ``auto``, which with a named backend is FP32, the one that
+        needs no check, else the fastest that keeps the quality of FP32.
     :param device: ``auto`` or a `Device`.
     :param model: a model, the name of a shipped one, or the path of a model card or its folder.
     :param cache: where engines and choices are kept.
@@ -86,17 +88,19 @@ class Pipeline:
         registration: Registration | None = None,
         find_brain: FindBrain = find_brain,
     ) -> None:
-        self.precision = parse_precision(precision)
+        self._precisions = parse_precisions(precision)
         self._devices = parse_devices(device)
         self._backend = backend
         if backend != AUTO:
             self._require_one(backend)
-        elif not self._runnable():
-            raise UnavailableError(
-                f"no backend runs {self.precision} on {device} here",
-                remedy="brainsegaccel info says what is missing",
-            )
         self.package = model if isinstance(model, ModelPackage) else load_package(model)
+        if self._precisions == (Precision.INT8,):
+            self.package.quantised()
+        if backend == AUTO and not self._runnable():
+            raise UnavailableError(
+                f"no backend runs {precision} of {self.package.card.name} on {device} here",
+                remedy="brainsegaccel info says what is missing, and export --int8 makes INT8",
+            )
         self._cache = cache or EngineCache()
         self._registration = registration or SimpleItkRegistration()
         self._find_brain = find_brain
@@ -108,16 +112,16 @@ class Pipeline:
         """Whether the backend is known without measuring."""
         if self._backend != AUTO or self._engine is not None:
             return True
-        return recall(self._runnable(), self.precision, self.package, self._cache) is not None
+        return recall(self._runnable(), self.package, self._cache) is not None
 
     def warm(self, clock: StageClock | None = None) -> Engine:
         """Build the engine, or load it from the cache, unless it is there already."""
         if self._engine is None:
             clock = clock or StageClock()
-            backend, device = self._decide(clock)
+            backend, device, precision = self._decide(clock)
             with clock.stage("engine"):
-                self._engine = require(backend, device, self.precision).build(
-                    self.package, self.package.card.shape, self.precision, device, self._cache
+                self._engine = require(backend, device, precision).build(
+                    self.package, self.package.card.shape, precision, device, self._cache
                 )
         return self._engine
 
@@ -194,28 +198,36 @@ class Pipeline:
             stages_ms=clock.stages_ms,
         )
 
-    def _decide(self, clock: StageClock) -> tuple[str, Device]:
+    def _decide(self, clock: StageClock) -> tuple[str, Device, Precision]:
         if self._backend != AUTO:
-            return self._backend, self._require_one(self._backend)
+            return self._backend, self._require_one(self._backend), self._precisions[0]
         with clock.stage("choose backend"):
             self.choice = choose(
-                self._runnable(), self.precision, self.package, self._cache, clock.progress.begin
+                self._runnable(),
+                self.package,
+                self._cache,
+                lambda: [sample_case(self)],
+                clock.progress.begin,
             )
-        return self.choice.chosen.backend, self.choice.chosen.device
+        chosen = self.choice.chosen
+        return chosen.backend, chosen.device, chosen.precision
 
-    def _runnable(self) -> list[tuple[Backend, Device]]:
-        return candidates_here(backends(), self._devices, self.precision)
+    def _runnable(self) -> list[Option]:
+        """Return what ``auto`` chooses from; INT8 only of a model that has an export for it."""
+        precisions = self._precisions
+        if self.package.card.quantised is None:
+            precisions = tuple(p for p in precisions if p is not Precision.INT8)
+        return candidates_here(backends(), self._devices, precisions)
 
     def _require_one(self, backend: str) -> Device:
         """Return the first asked-for device on which a backend runs.
 
         :raises UnavailableError: for the last of them, if it runs on none.
         """
-        for device in self._devices[:-1]:
-            if (
-                backend in backends()
-                and backends()[backend].availability(device, self.precision).ok
-            ):
+        precision = self._precisions[0]
+        for device in self._devices:
+            if backend in backends() and backends()[backend].availability(device, precision).ok:
                 return device
-        require(backend, self._devices[-1], self.precision)
-        return self._devices[-1]
+        usual = Device.CPU if Device.CPU in self._devices else self._devices[0]
+        require(backend, usual, precision)
+        return usual

@@ -231,12 +231,20 @@ def _selection(requested: str, choice: Choice | None) -> Selection:
                 precision=candidate.precision,
                 device=candidate.device,
                 p50_ms=candidate.milliseconds,
-                reason=candidate.failure or None,
+                delta_dice=candidate.delta_dice,
+                reason=_absent(candidate.milliseconds, candidate.delta_dice, candidate.failure),
             )
             for candidate in choice.candidates
         ),
         remembered=choice.remembered,
     )
+
+
+def _absent(milliseconds: float | None, delta_dice: float | None, failure: str) -> str | None:
+    """Return why a figure of a candidate is missing; None if both are there."""
+    if milliseconds is None:
+        return failure
+    return "delta_dice: no FP32 reference ran here" if delta_dice is None else None
 
 
 def _precision(requested: str, engine: EngineInfo) -> PrecisionUse:

@@ -70,6 +70,10 @@ class Candidate(Measured):
     precision: Precision
     device: Device
     p50_ms: Milliseconds | None = Field(description="Median of a short model-only measurement.")
+    delta_dice: Score | None = Field(
+        description="Largest loss of Dice over regions and calibration cases, against the FP32 "
+        "reference's own masks."
+    )
 
 
 class Selection(Measured):

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..errors import ModelError
 from .config import NetworkConfig
 
-Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
+_SHA256 = r"^[0-9a-f]{64}$"
+Sha256 = Field(pattern=_SHA256)
 
 
 class FileRecord(BaseModel):
@@ -29,6 +30,30 @@ class OnnxRecord(FileRecord):
 
     made_from_sha256: str = Sha256
     opset: int
+
+
+class CalibrationRecord(BaseModel):
+    """The cases whose activations set the scales of a quantised export."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["phantoms", "cases"]
+    count: int = Field(gt=0, description="inputs of the network that were run")
+    seed: int | None = Field(default=None, description="of the first phantom; the others follow")
+    inputs_sha256: str = Field(pattern=_SHA256, description="of all inputs in order, as float32")
+
+
+class QuantisedRecord(OnnxRecord):
+    """The export with INT8 convolutions, tied to the weights and to its calibration."""
+
+    calibration: CalibrationRecord
+    tool: str = Field(description="what chose the scales, with its version")
+    layers: int = Field(gt=0, description="convolutions in INT8; all other layers are FP32")
+
+    @property
+    def digest(self) -> str:
+        """Hash of all of this, for the key of engines made from it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class TrainingRecord(BaseModel):
@@ -62,6 +87,7 @@ class ModelCard(BaseModel):
     )
     weights: FileRecord
     onnx: OnnxRecord | None = None
+    quantised: QuantisedRecord | None = None
     training: TrainingRecord
     evaluation: dict[str, str] = Field(default_factory=dict, description="figures and their limits")
 

@@ -63,7 +63,7 @@ def static_onnx(
     assert program is not None
     model = program.model_proto
     _strip_traces(model)
-    _halve_exact_weights(model.graph)
+    halve_exact_weights(model.graph)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
 
@@ -80,7 +80,7 @@ def _strip_traces(model: onnx.ModelProto) -> None:
         item.doc_string = ""
 
 
-def _halve_exact_weights(graph: onnx.GraphProto) -> None:
+def halve_exact_weights(graph: onnx.GraphProto) -> None:
     """Store large FP32 constants in FP16 behind a Cast, where not one value changes.
 
     Weights are shipped in FP16, so this halves the file. The runtimes fold the casts when they

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ..errors import InputError, ModelError, UnavailableError
 from ..resources import DEFAULT_MODEL, resource
-from .card import FileRecord, ModelCard, read_card
+from .card import FileRecord, ModelCard, OnnxRecord, read_card
 
 CARD_SUFFIX = ".card.json"
 _REINSTALL = "reinstall BrainSegAccel or give another model"
+_QUANTISE = "run brainsegaccel export --int8, or use --precision fp32"
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,24 @@ class ModelPackage:
 
         :raises ModelError: none shipped, made from other weights, missing or of another hash.
         """
-        record = self.card.onnx
+        return self._export(self.card.onnx, "ONNX export", "run brainsegaccel export")
+
+    def quantised(self) -> bytes:
+        """Return the export with INT8 convolutions, checked and tied as `onnx` is.
+
+        :raises UnavailableError: this model has none.
+        :raises ModelError: made from other weights, missing or of another hash.
+        """
+        if self.card.quantised is None:
+            raise UnavailableError(f"{self.card.name} has no INT8 export", remedy=_QUANTISE)
+        return self._export(self.card.quantised, "INT8 export", _QUANTISE)
+
+    def _export(self, record: OnnxRecord | None, what: str, remedy: str) -> bytes:
         if record is None:
-            raise ModelError(
-                "has no ONNX export", where=self.card.name, remedy="run brainsegaccel export"
-            )
+            raise ModelError(f"has no {what}", where=self.card.name, remedy=remedy)
         if record.made_from_sha256 != self.card.weights.sha256:
             raise ModelError(
-                "the ONNX export was made from other weights",
-                where=record.file,
-                remedy="run brainsegaccel export",
+                f"the {what} was made from other weights", where=record.file, remedy=remedy
             )
         return checked_content(self.folder, record)
 

@@ -1,0 +1,119 @@
+"""PyTorch's Inductor: the exported program compiled ahead of time into a package that is cached."""
+
+from __future__ import annotations
+
+import io
+import json
+import sysconfig
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .cache import EngineCache
+from .host import installed_version, no_bf16_units, no_compiler
+from .protocol import Availability, Device, EngineInfo, Precision, Shape
+from .pytorch import INSTALL, TorchEngine, device_name, no_cuda, prepare
+from .runtime import Runtime, load_or_make
+
+if TYPE_CHECKING:
+    from ..network.package import ModelPackage
+
+SETTINGS = {
+    # Weights become constants of the program: their layout is chosen when it is compiled.
+    "freezing": True,
+    # The wrapper only calls kernels; compilers take longer to optimise it than for all of them.
+    "aot_inductor.compile_wrapper_opt_level": "O0",
+}
+_FORMATS = "formats"
+
+
+class InductorBackend(Runtime):
+    """Compiles to C++ on the CPU and to Triton on a GPU. A later process only loads the result."""
+
+    name = "inductor"
+    title = "PyTorch Inductor"
+    distributions = ("torch",)
+    install = INSTALL
+    build_seconds = 40.0
+    formats: ClassVar = {
+        Device.CPU: (Precision.FP32, Precision.BF16),
+        Device.CUDA: (Precision.FP32, Precision.FP16, Precision.BF16),
+    }
+
+    def lacks(self, device: Device, precision: Precision) -> Availability | None:
+        """A C++ compiler and Python.h; BF16 units for BF16; on CUDA also a GPU and Triton."""
+        if device is Device.CUDA:
+            return no_cuda() or _no_triton() or no_compiler() or _no_headers()
+        return (
+            (no_bf16_units() if precision is Precision.BF16 else None)
+            or no_compiler()
+            or _no_headers()
+        )
+
+    def build(
+        self,
+        model: ModelPackage,
+        shape: Shape,
+        precision: Precision,
+        device: Device,
+        cache: EngineCache,
+    ) -> TorchEngine:
+        """Load the package from the cache, else export, compile and keep it there."""
+        from torch._inductor import aoti_load_package
+
+        started = time.perf_counter()
+        settings = prepare(device)
+        name = device_name(device)
+        key = self.key(model, shape, precision, name, {**SETTINGS, **settings})
+        package, hit = load_or_make(
+            cache,
+            key,
+            lambda stored: aoti_load_package(io.BytesIO(stored)),
+            lambda: _compile(model, shape, precision, device),
+        )
+        info = EngineInfo(
+            backend=self.name,
+            version=self.version() or "",
+            device=device,
+            device_name=name,
+            precision=precision,
+            shape=shape,
+            build_seconds=time.perf_counter() - started,
+            actual_precision=json.loads(package.get_metadata()[_FORMATS]),
+            cache_key=key.digest,
+            cache_hit=hit,
+            settings={**settings, "freezing": "on"},
+        )
+        return TorchEngine(package, info)
+
+
+def _compile(model: ModelPackage, shape: Shape, precision: Precision, device: Device) -> bytes:
+    """Return the compiled package, which tells the formats of its operators as metadata."""
+    from torch._inductor import aoti_compile_and_package
+
+    from ..network.program import arithmetic_formats, exported_program
+
+    program = exported_program(model, shape, precision, device)
+    formats = json.dumps(arithmetic_formats(program))
+    package = io.BytesIO()
+    configs: dict[str, Any] = {**SETTINGS, "aot_inductor.metadata": {_FORMATS: formats}}
+    aoti_compile_and_package(program, package_path=package, inductor_configs=configs)
+    return package.getvalue()
+
+
+def _no_headers() -> Availability | None:
+    if not Path(sysconfig.get_paths()["include"], "Python.h").is_file():
+        return Availability.no(
+            "this Python has no Python.h",
+            "install its headers (on Debian and Ubuntu: python3-dev), or use another backend",
+        )
+    return None
+
+
+def _no_triton() -> Availability | None:
+    if installed_version("triton") or installed_version("triton-windows"):
+        return None
+    return Availability.no("Triton is not installed", "pip install triton, or another backend")
+
+
+BACKEND = InductorBackend()

@@ -1,0 +1,137 @@
+"""Apache TVM: the exported program as a Relax module, compiled by LLVM for this processor.
+
+Its default schedules are not tuned to 3D convolutions, so this is many times slower than the other
+backends. It shows that the graph is whole for another compiler; `auto` measures it last.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cache import EngineCache
+from .host import cpu_name, no_compiler, usable_cores
+from .protocol import Availability, Device, EngineInfo, Precision, Shape
+from .runtime import Runtime, load_or_make
+
+if TYPE_CHECKING:
+    from ..network.package import ModelPackage
+
+ENTRY = "main"
+
+
+class TvmBackend(Runtime):
+    """Compiles a shared library, which later processes load."""
+
+    name = "tvm"
+    title = "Apache TVM"
+    distributions = ("apache-tvm",)
+    install = "pip install 'brainsegaccel[tvm]'"
+    build_seconds = 90.0
+    formats: ClassVar = {Device.CPU: (Precision.FP32,)}
+
+    def lacks(self, device: Device, precision: Precision) -> Availability | None:
+        """PyTorch, which exports the program, and a compiler, which links the library."""
+        if importlib.util.find_spec("torch") is None:
+            return Availability.no(
+                "PyTorch, which TVM imports from, is not installed", self.install
+            )
+        return no_compiler()
+
+    def build(
+        self,
+        model: ModelPackage,
+        shape: Shape,
+        precision: Precision,
+        device: Device,
+        cache: EngineCache,
+    ) -> TvmEngine:
+        """Load the library from the cache, else export, compile and keep it there."""
+        started = time.perf_counter()
+        target = {"kind": "llvm", "mcpu": _host_cpu(), "num-cores": usable_cores()}
+        key = self.key(model, shape, precision, cpu_name(), target)
+        library, hit = load_or_make(
+            cache, key, _load, lambda: _compile(model, shape, precision, target)
+        )
+        info = EngineInfo(
+            backend=self.name,
+            version=self.version() or "",
+            device=device,
+            device_name=cpu_name(),
+            precision=precision,
+            shape=shape,
+            build_seconds=time.perf_counter() - started,
+            cache_key=key.digest,
+            cache_hit=hit,
+            settings={"target": f"llvm {target['mcpu']}", "tuned": "no"},
+        )
+        return TvmEngine(library, info)
+
+
+class TvmEngine:
+    """A virtual machine on the compiled library."""
+
+    def __init__(self, library: Any, info: EngineInfo) -> None:
+        import tvm
+        from tvm import relax
+
+        self.info = info
+        self._tensor = tvm.runtime.tensor
+        self._run = relax.VirtualMachine(library, tvm.cpu())[ENTRY]
+
+    def __call__(
+        self, x: NDArray[np.float32], availability: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Run the network once, see `protocol.Engine`."""
+        return self._run(self._tensor(x), self._tensor(availability))[0].numpy()[0]
+
+
+def _host_cpu() -> str:
+    """LLVM's name for this processor."""
+    import tvm
+
+    return str(tvm.get_global_func("target.llvm_get_system_cpu")())
+
+
+def relax_module(model: ModelPackage, shape: Shape, precision: Precision) -> Any:
+    """Import the exported program whole; an operator that TVM does not know is an error.
+
+    :raises AssertionError: TVM's, which names the operator.
+    """
+    from tvm.relax.frontend.torch import from_exported_program
+
+    from ..network.program import exported_program
+
+    return from_exported_program(exported_program(model, shape, precision, Device.CPU))
+
+
+def _compile(
+    model: ModelPackage, shape: Shape, precision: Precision, target: dict[str, object]
+) -> bytes:
+    import tvm
+
+    module = relax_module(model, shape, precision)
+    compiled = tvm.compile(module, target=tvm.target.Target(target))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "engine.so")
+        compiled.export_library(str(path))
+        return path.read_bytes()
+
+
+def _load(stored: bytes) -> Any:
+    """Load the library; its file may be removed at once where the system keeps it mapped."""
+    import tvm
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = Path(folder, "engine.so")
+        path.write_bytes(stored)
+        return tvm.runtime.load_module(str(path))
+
+
+BACKEND = TvmBackend()

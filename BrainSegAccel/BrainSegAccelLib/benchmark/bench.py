@@ -1,0 +1,281 @@
+"""Every backend and precision, and networks of others, measured on one case in one run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..errors import InputError, RunError
+from ..files.labelled import label_file
+from ..files.read import read_study
+from ..files.read_labels import read_labels
+from ..files.source import Source, find_sources
+from ..files.write import write_segmentation
+from ..inference.progress import Progress
+from ..inference.runner import PipelineFactory, Runner
+from ..inference.sliding_window import infer
+from ..manifest.hardware import probe_environment, probe_hardware
+from ..manifest.model import (
+    END_TO_END_INCLUDES,
+    MODEL_ONLY_INCLUDES,
+    LatencySummary,
+    Manifest,
+    QualityRetention,
+    ReferenceRun,
+    Software,
+    Timing,
+)
+from ..modality import Modality
+from ..preprocessing.network_input import NetworkInput
+from ..segmentation import Segmentation
+from .case import reference_pipeline
+from .evaluate import GRID_TOLERANCE_MM
+from .protocol import Samples, check_iterations, measure_interleaved
+from .report import (
+    NO_RECIPE,
+    PEER_INCLUDES,
+    RECIPE_INCLUDES,
+    SCHEMA_VERSION,
+    BenchmarkReport,
+    FailedRow,
+    PeerRow,
+    Row,
+    complete,
+    now,
+)
+from .retention import quality_retention
+
+if TYPE_CHECKING:
+    from .peers import Peer
+
+Combination = tuple[str, str]
+"""A backend and a precision, by name; or "peer" and the name of a peer."""
+RECIPE = "segresnet"
+"""The peer that is also timed end to end."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure.
+
+    :param case: folder of a case; with labels in it, quality is scored against them.
+    :param model: name of a shipped model, or path of a model card or its folder.
+    :param peers: names of `peers.PEERS`.
+    :param iterations: timed ones of each candidate.
+    """
+
+    case: Path
+    model: str
+    combinations: tuple[Combination, ...]
+    device: str
+    peers: tuple[str, ...]
+    iterations: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A combination that runs here.
+
+    :param cold: manifest of a new process with the engine in its cache.
+    """
+
+    pipeline: Runner
+    cold: Manifest
+    first_build_seconds: float
+    quality: QualityRetention
+
+
+def run_bench(
+    request: Request, make_pipeline: PipelineFactory, progress: Progress
+) -> BenchmarkReport:
+    """Measure all that runs here; what does not is in the report with its reason.
+
+    :raises InputError: too few iterations; a case that cannot be read.
+    :raises RunError: nothing that was asked for runs.
+    """
+    check_iterations(request.iterations)
+    sources = find_sources(request.case)
+    expected = _Reference(request, sources, make_pipeline)
+    candidates: dict[Combination, _Candidate] = {}
+    failed = []
+    for backend, precision in request.combinations:
+        progress.begin(f"{backend} {precision}: build, cold runs, quality")
+        try:
+            candidates[backend, precision] = _prepared(
+                request, backend, precision, make_pipeline, expected
+            )
+        except Exception as error:  # One that does not run is a row of the report.
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            failed.append(FailedRow(backend=backend, precision=precision, reason=reason))
+    if not candidates:
+        reasons = "; ".join(f"{f.backend} {f.precision}: {f.reason}" for f in failed)
+        raise RunError(f"nothing that was asked for runs here ({reasons})", where="bench")
+    seen = next(iter(candidates.values())).pipeline.prepare(expected.study)
+    peers = _peers(request, candidates)
+    model_only = _model_only(request, candidates, peers, seen, progress)
+    end_to_end = _end_to_end(request, candidates, sources, progress)
+    return BenchmarkReport(
+        schema_version=SCHEMA_VERSION,
+        created_utc=now(),
+        software=Software(name="BrainSegAccel", version=__version__),
+        hardware=probe_hardware(),
+        environment=probe_environment(),
+        rows=tuple(
+            Row(
+                manifest=complete(
+                    candidate.cold,
+                    LatencySummary(
+                        model_only=model_only[name].timing(MODEL_ONLY_INCLUDES),
+                        end_to_end=end_to_end[name].timing(END_TO_END_INCLUDES),
+                    ),
+                    candidate.quality,
+                ),
+                first_build_seconds=candidate.first_build_seconds,
+            )
+            for name, candidate in candidates.items()
+        ),
+        failed=tuple(failed),
+        peers=tuple(
+            PeerRow(
+                name=peer.name,
+                title=peer.title,
+                parameters=peer.parameters,
+                model_only=model_only["peer", peer.name].timing(PEER_INCLUDES),
+                end_to_end=end_to_end["peer", peer.name].timing(RECIPE_INCLUDES)
+                if ("peer", peer.name) in end_to_end
+                else Timing.not_measured(RECIPE_INCLUDES, NO_RECIPE),
+            )
+            for peer in peers
+        ),
+    )
+
+
+class _Reference:
+    """The FP32 reference run, and what both runs are scored against."""
+
+    def __init__(
+        self, request: Request, sources: Mapping[Modality, Source], make_pipeline: PipelineFactory
+    ) -> None:
+        self.study = read_study(sources)
+        result = reference_pipeline(make_pipeline, request.model).run(self.study)
+        self._found = result.segmentation
+        self._run = ReferenceRun(
+            backend=result.engine.backend,
+            version=result.engine.version,
+            precision=result.engine.precision,
+        )
+        self._truth = _truth(request.case, self._found)
+
+    def compare(self, found: Segmentation) -> QualityRetention:
+        """Say what a run lost."""
+        return quality_retention(
+            found.labels,
+            self._found.labels,
+            found.grid.spacing,
+            self._run,
+            self._truth.labels if self._truth else None,
+        )
+
+
+def _truth(case: Path, found: Segmentation) -> Segmentation | None:
+    """Return the labels of a case if there are some, and on the grid of the results."""
+    try:
+        labels = read_labels(label_file(case))
+    except InputError:
+        return None
+    return labels if labels.grid.same_as(found.grid, GRID_TOLERANCE_MM) else None
+
+
+def _prepared(
+    request: Request,
+    backend: str,
+    precision: str,
+    make_pipeline: PipelineFactory,
+    expected: _Reference,
+) -> _Candidate:
+    pipeline = make_pipeline(
+        model=request.model, backend=backend, precision=precision, device=request.device
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        first, cold = (_cold_run(request, backend, precision, Path(folder)) for _ in range(2))
+    quality = expected.compare(pipeline.run(expected.study).segmentation)
+    return _Candidate(pipeline, cold, first.runtime.engine.seconds, quality)
+
+
+def _cold_run(request: Request, backend: str, precision: str, folder: Path) -> Manifest:
+    """Segment the case in a process of its own, with an engine cache in ``folder``."""
+    output = folder / "found.nii.gz"
+    command = [sys.executable, "-m", f"{__package__.partition('.')[0]}.cli.main", "segment"]
+    command += [str(request.case), "--output", str(output), "--model", request.model]
+    command += ["--backend", backend, "--precision", precision, "--device", request.device]
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run(
+        command,
+        env={**os.environ, "BRAINSEGACCEL_CACHE": str(folder / "cache"), "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise RunError(
+            f"a process of its own failed: {done.stderr.strip().splitlines()[-1:]}", where=backend
+        )
+    return Manifest.model_validate_json((folder / "found.manifest.json").read_bytes())
+
+
+def _peers(request: Request, candidates: Mapping[Combination, _Candidate]) -> list[Peer]:
+    if not request.peers:
+        return []
+    from .peers import make_peer
+
+    shape = next(iter(candidates.values())).pipeline.package.card.shape
+    return [make_peer(name, shape) for name in request.peers]
+
+
+def _model_only(
+    request: Request,
+    candidates: Mapping[Combination, _Candidate],
+    peers: Sequence[Peer],
+    seen: NetworkInput,
+    progress: Progress,
+) -> dict[Combination, Samples]:
+    """Time the engines and the peers in turn."""
+    progress.begin(f"model only, {request.iterations} iterations of each in turn")
+    runs: dict[Combination, Callable[[], object]] = {
+        name: partial(infer, each.pipeline.warm(), seen.x, seen.availability, lambda _: None)
+        for name, each in candidates.items()
+    }
+    runs.update({("peer", peer.name): peer.run for peer in peers})
+    return measure_interleaved(runs, request.iterations)
+
+
+def _end_to_end(
+    request: Request,
+    candidates: Mapping[Combination, _Candidate],
+    sources: Mapping[Modality, Source],
+    progress: Progress,
+) -> dict[Combination, Samples]:
+    """Time files to file in this warm process, in turn; with MONAI's recipe if that is a peer."""
+    progress.begin(f"end to end, {request.iterations} iterations of each in turn")
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "found.nii.gz")
+
+        def whole(pipeline: Runner) -> None:
+            write_segmentation(pipeline.run(read_study(sources)).segmentation, output)
+
+        runs: dict[Combination, Callable[[], object]] = {
+            name: partial(whole, each.pipeline) for name, each in candidates.items()
+        }
+        files = {str(m): str(source) for m, source in sources.items() if isinstance(source, Path)}
+        if RECIPE in request.peers and len(files) == len(Modality):
+            from .peers import monai_recipe
+
+            runs["peer", RECIPE] = monai_recipe(files, folder)
+        return measure_interleaved(runs, request.iterations)

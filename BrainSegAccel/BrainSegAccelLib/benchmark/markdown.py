@@ -1,0 +1,149 @@
+"""The report of ``bench`` as Markdown: docs/benchmarks.md is such a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..manifest.model import PerRegion, Timing
+from ..regions import Region
+from .report import PEER_INCLUDES, RECIPE_INCLUDES, BenchmarkReport, Row
+
+_GIB = 1 << 30
+_SPEED_COLUMNS = (
+    "backend",
+    "precision",
+    "model only p50 / p95 ms",
+    "end to end p50 / p95 ms",
+    "cold process s",
+    "peak memory GiB",
+    "first build s",
+    "SegResNet / this",
+)
+_QUALITY_COLUMNS = (
+    "backend",
+    "precision",
+    *(f"ΔDice {region}" for region in Region),
+    *(f"ΔHD95 {region} mm" for region in Region),
+    "layers by format",
+)
+
+
+def to_markdown(report: BenchmarkReport, picture: str) -> str:
+    """Return the report.
+
+    :param picture: file name of the plot beside it.
+    """
+    protocol = report.rows[0].manifest.input_protocol
+    quickest_first = sorted(report.rows, key=lambda row: _p50(row.manifest.latency.model_only))
+    parts = [
+        "# Benchmarks",
+        "Written by `brainsegaccel bench`; the JSON beside it holds a whole manifest for each row.",
+        _machine(report),
+        f"One volume of {' x '.join(str(n) for n in protocol.shape)} a call "
+        f"({protocol.passes}), {_iterations(report)}. All candidates take turns, one iteration "
+        "each, so that a drift of the machine touches all of them alike.",
+        f"![Time of one volume by backend and precision]({picture})",
+        "## Speed",
+        _table(
+            _SPEED_COLUMNS,
+            (_speed(row, report) for row in quickest_first),
+        ),
+        "Model only: float32 input to float32 probabilities in host memory. End to end: files to "
+        "file in a warm process. Cold: a new process with the engine in its cache, start and "
+        "imports included; its peak memory. First build: without a cached engine.",
+        "## Quality against FP32",
+        _table(
+            _QUALITY_COLUMNS,
+            (_quality(row) for row in quickest_first),
+        ),
+    ]
+    if report.peers:
+        parts += [
+            "## Networks of others in the same run",
+            _table(
+                ["network", "parameters M", "model only p50 / p95 ms", "end to end p50 / p95 ms"],
+                (
+                    [p.title, f"{p.parameters / 1e6:.1f}", _both(p.model_only), _both(p.end_to_end)]
+                    for p in sorted(report.peers, key=lambda p: _p50(p.model_only))
+                ),
+            ),
+            f"Model only: {PEER_INCLUDES}. End to end: {RECIPE_INCLUDES}.",
+        ]
+    if report.failed:
+        parts += [
+            "## Did not run",
+            _table(
+                ["backend", "precision", "reason"],
+                ([f.backend, f.precision, f.reason] for f in report.failed),
+            ),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(report: BenchmarkReport) -> str:
+    cpu, memory = report.hardware.cpu, report.hardware.memory
+    gpus = ", ".join(gpu.name for gpu in report.hardware.gpus or ()) or "none"
+    libraries = ", ".join(f"{n} {v}" for n, v in report.environment.libraries.items())
+    return (
+        f"{report.created_utc:%Y-%m-%d}, BrainSegAccel {report.software.version} on "
+        f"{cpu.model or cpu.architecture}, {cpu.usable_cores:g} cores "
+        f"({', '.join(cpu.instruction_sets or ())}), {memory.usable_bytes / _GIB:.0f} GiB, "
+        f"GPU: {gpus}; {report.environment.operating_system}, {report.environment.python}; "
+        f"{libraries}."
+    )
+
+
+def _iterations(report: BenchmarkReport) -> str:
+    timing = report.rows[0].manifest.latency.model_only
+    return f"{timing.iterations} timed iterations after {timing.warmup} untimed ones"
+
+
+def _speed(row: Row, report: BenchmarkReport) -> list[str]:
+    latency, runtime = row.manifest.latency, row.manifest.runtime
+    peak = runtime.peak_memory_bytes
+    return [
+        runtime.backend,
+        str(row.manifest.precision.engine),
+        _both(latency.model_only),
+        _both(latency.end_to_end),
+        f"{latency.total_ms / 1e3:.2f}",
+        f"{peak / _GIB:.2f}" if peak else "",
+        f"{row.first_build_seconds:.1f}",
+        _ratio(row, report),
+    ]
+
+
+def _ratio(row: Row, report: BenchmarkReport) -> str:
+    for peer in report.peers:
+        if peer.name == "segresnet":
+            return f"{_p50(peer.model_only) / _p50(row.manifest.latency.model_only):.1f}"
+    return ""
+
+
+def _quality(row: Row) -> list[str]:
+    retention, precision = row.manifest.quality_retention, row.manifest.precision
+    formats = precision.actual_operations or {}
+    return [
+        row.manifest.runtime.backend,
+        str(precision.engine),
+        *_by_region(retention.delta_dice, 4),
+        *_by_region(retention.delta_hd95_mm, 2),
+        ", ".join(f"{name} {count}" for name, count in formats.items()) or "not told",
+    ]
+
+
+def _by_region(values: PerRegion | None, digits: int) -> list[str]:
+    return [f"{getattr(values, region):+.{digits}f}" if values else "" for region in Region]
+
+
+def _p50(timing: Timing) -> float:
+    return timing.p50_ms or 0.0
+
+
+def _both(timing: Timing) -> str:
+    return f"{timing.p50_ms:.0f} / {timing.p95_ms:.0f}" if timing.p50_ms is not None else ""
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

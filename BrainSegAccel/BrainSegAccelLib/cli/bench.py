@@ -1,0 +1,128 @@
+"""``brainsegaccel bench``: every backend and precision on one case, beside networks of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..resources import DEFAULT_MODEL
+from .options import ModelOption
+
+if TYPE_CHECKING:
+    from ..benchmark.bench import Combination
+    from .services import Services
+
+NAME = "benchmarks"
+
+
+def bench(
+    context: typer.Context,
+    output: Annotated[
+        Path,
+        typer.Option(help=f"Folder for {NAME}.json, {NAME}.md and {NAME}.png; made if need be."),
+    ],
+    case: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of a case (default: the synthetic one)."),
+    ] = None,
+    model: ModelOption = DEFAULT_MODEL,
+    backends: Annotated[
+        str, typer.Option(metavar="A,B,…", help="Backends, or all that run here.")
+    ] = "all",
+    precisions: Annotated[
+        str, typer.Option(metavar="A,B,…", help="Precisions, or all that run here.")
+    ] = "all",
+    device: Annotated[str, typer.Option(help="cpu, cuda, coreml or directml.")] = "cpu",
+    peers: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,…",
+            help="Networks of others to time beside ours (needs the train extra): segresnet, "
+            "dynunet, swinunetr, mambaunet, all or none.",
+        ),
+    ] = "none",
+    iterations: Annotated[int, typer.Option(help="Timed iterations of each, 20 or more.")] = 20,
+) -> None:
+    """Measure backends and precisions on one case, all taking turns.
+
+    Model only and end to end, cold start, memory, engine build, and what each loses in quality
+    against FP32. Every row of the JSON holds a whole manifest.
+    """
+    from ..benchmark.bench import Request, run_bench
+    from ..benchmark.markdown import to_markdown
+    from ..benchmark.plot import draw_report
+    from ..files.atomic import atomic_write
+    from ..manifest.write import render_json
+    from ..resources import resource
+    from .folder import ready_folder
+    from .progress import progress_on_stderr
+
+    services: Services = context.obj
+    request = Request(
+        case=case or resource("SampleData", "phantom"),
+        model=model,
+        combinations=_combinations(backends, precisions, device),
+        device=device,
+        peers=_peers(peers),
+        iterations=iterations,
+    )
+    with ready_folder(output), progress_on_stderr() as progress:
+        report = run_bench(request, services.make_pipeline, progress)
+        files = [output / f"{NAME}{suffix}" for suffix in (".json", ".md", ".png")]
+        document, text, picture = files
+        with atomic_write(document) as beside:
+            beside.write_text(render_json(report.model_dump(mode="json")), encoding="utf-8")
+        with atomic_write(text) as beside:
+            beside.write_text(to_markdown(report, picture.name), encoding="utf-8")
+        with atomic_write(picture) as beside:
+            draw_report(report, beside)
+    for file in files:
+        print(file)
+
+
+def _combinations(backends: str, precisions: str, device: str) -> tuple[Combination, ...]:
+    """Return what was named; of ``all``, what runs here.
+
+    :raises UnavailableError: an unknown backend, precision or device.
+    """
+    from ..backends.registry import backends as known
+    from ..backends.registry import require
+    from ..inference.pipeline import parse_devices, parse_precisions
+
+    (where,) = parse_devices(device)
+    names = list(known()) if backends == "all" else backends.split(",")
+    found = []
+    for text in ("auto",) if precisions == "all" else precisions.split(","):
+        for precision in parse_precisions(text):
+            for name in names:
+                if name not in known():
+                    require(name, where, precision)
+                everything = "all" in (backends, precisions)
+                if not everything or known()[name].availability(where, precision).ok:
+                    found.append((name, str(precision)))
+    return tuple(found)
+
+
+def _peers(names: str) -> tuple[str, ...]:
+    """Return the peers that were named.
+
+    :raises InputError: there is none of that name.
+    """
+    if names == "none":
+        return ()
+    from ..errors import InputError
+    from .extras import needs
+
+    with needs("train"):
+        from ..benchmark.peers import PEERS
+    chosen = tuple(PEERS) if names == "all" else tuple(names.split(","))
+    unknown = [name for name in chosen if name not in PEERS]
+    if unknown:
+        raise InputError(
+            f"unknown network {unknown[0]!r}",
+            where="--peers",
+            remedy=f"use {', '.join(PEERS)}, all or none",
+        )
+    return chosen

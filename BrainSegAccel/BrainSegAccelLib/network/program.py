@@ -1,0 +1,99 @@
+"""The network as PyTorch compilers take it: one exported program with its number formats inside."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+from torch import Tensor, nn
+
+from ..backends.protocol import Device, Precision, Shape
+from .config import MODALITY_CHANNELS
+from .hybrid import HybridNetwork
+from .package import ModelPackage
+from .weights import load_network
+
+ARITHMETIC = frozenset({"conv3d", "linear", "matmul", "instance_norm", "layer_norm"})
+"""Operators that do the arithmetic, as ATen names them."""
+
+_NAMES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+_ROUNDED = {Precision.FP16: torch.float16, Precision.BF16: torch.bfloat16}
+
+
+class DeployedNetwork(nn.Module):
+    """The network in one precision, from FP32 inputs to FP32 probabilities.
+
+    FP16 and BF16 are PyTorch's autocast: convolutions, linear layers and most matrix products are
+    rounded; the sums and exponentials of the state-space decay stay in FP32, see `ssd`.
+    """
+
+    def __init__(self, network: HybridNetwork, precision: Precision) -> None:
+        super().__init__()
+        self.network = network
+        self.rounded = _ROUNDED.get(precision)
+
+    def forward(self, x: Tensor, availability: Tensor) -> Tensor:
+        """As :meth:`HybridNetwork.forward`, but probabilities [B, 3, D, H, W] in FP32."""
+        if self.rounded is None:
+            logits = self.network(x, availability)
+        else:
+            with torch.autocast(x.device.type, dtype=self.rounded):
+                logits = self.network(x, availability)
+        return torch.sigmoid(logits.float())
+
+
+def deployed_network(package: ModelPackage, precision: Precision, device: Device) -> nn.Module:
+    """Return the network of a model on a device, in evaluation mode.
+
+    :raises ModelError: the weights cannot be trusted.
+    """
+    return DeployedNetwork(load_network(package), precision).eval().to(device.value)
+
+
+def example_inputs(shape: Shape, device: Device) -> tuple[Tensor, Tensor]:
+    """Return inputs of the one static shape: x [1, 4, D, H, W] and availability [1, 4]."""
+    x = torch.zeros(1, MODALITY_CHANNELS, *shape, device=device.value)
+    return x, torch.ones(1, MODALITY_CHANNELS, device=device.value)
+
+
+def exported_program(
+    package: ModelPackage, shape: Shape, precision: Precision, device: Device
+) -> torch.export.ExportedProgram:
+    """Export the whole network as one static graph of ATen operators.
+
+    Rounding is part of the graph: every cast that autocast implies is an operator of it.
+
+    :raises ModelError: the weights cannot be trusted.
+    """
+    network = deployed_network(package, precision, device)
+    with torch.inference_mode(False), torch.no_grad():
+        program = torch.export.export(network, example_inputs(shape, device))
+        # An empty table decomposes nothing, but writes autocast regions out as casts.
+        program = program.run_decompositions({})
+    _count_from_the_start(program)
+    return program
+
+
+def _count_from_the_start(program: torch.export.ExportedProgram) -> None:
+    """Make negative indices positive: TVM 0.27 reads beyond the end of the tensor for them."""
+    for node in program.graph.nodes:
+        if node.op == "call_function" and operator(node) == "select" and node.args[2] < 0:
+            tensor, dim, index = node.args
+            node.args = (tensor, dim, index + tensor.meta["val"].shape[dim])
+    program.graph_module.recompile()
+
+
+def operator(node: torch.fx.Node) -> str:
+    """Name of the ATen operator that a node calls, without overload, e.g. ``conv3d``."""
+    return str(node.target).removeprefix("aten.").partition(".")[0]
+
+
+def arithmetic_formats(program: torch.export.ExportedProgram) -> dict[str, int]:
+    """Count the operators that do the arithmetic by the format of their result."""
+    return dict(
+        Counter(
+            _NAMES[node.meta["val"].dtype]
+            for node in program.graph.nodes
+            if node.op == "call_function" and operator(node) in ARITHMETIC
+        )
+    )

@@ -1,0 +1,66 @@
+"""``bench`` on a tiny model: processes of its own, turns, and what the report holds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from BrainSegAccelLib.manifest.schema import validate
+
+
+@pytest.mark.slow
+def test_every_row_is_a_whole_manifest(
+    run, tiny_card, case_dir, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "bench"
+    arguments = ["--case", case_dir, "--model", tiny_card, "--output", folder]
+    chosen = ["--backends", "openvino,onnxruntime", "--precisions", "fp32,int8"]
+    assert run("bench", *arguments, *chosen) == 0
+    printed = capsys.readouterr().out.split()
+    assert printed == [str(folder / f"benchmarks{suffix}") for suffix in (".json", ".md", ".png")]
+    report = json.loads((folder / "benchmarks.json").read_text())
+    assert [row["manifest"]["runtime"]["backend"] for row in report["rows"]] == [
+        "openvino",
+        "onnxruntime",
+    ]
+    for row in report["rows"]:
+        manifest = row["manifest"]
+        validate(manifest)
+        for timing in ("model_only", "end_to_end"):
+            assert manifest["latency"][timing]["iterations"] == 20
+        assert manifest["latency"]["stages_ms"]["process start"] > 0
+        assert manifest["runtime"]["engine"]["cache_hit"] in (True, None)
+        assert min(manifest["quality_retention"]["agreement_dice"].values()) > 0.99
+        assert row["first_build_seconds"] > 0
+    assert {(f["backend"], f["precision"]) for f in report["failed"]} == {
+        ("openvino", "int8"),
+        ("onnxruntime", "int8"),
+    }
+    reasons = {f["backend"]: f["reason"] for f in report["failed"]}
+    assert "export --int8" in reasons["openvino"]
+    assert "engines are fp32" in reasons["onnxruntime"]
+    text = (folder / "benchmarks.md").read_text()
+    for row in report["rows"]:
+        p50 = row["manifest"]["latency"]["model_only"]["p50_ms"]
+        assert f"| {row['manifest']['runtime']['backend']} | fp32 | {p50:.0f} /" in text
+    assert (folder / "benchmarks.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--iterations", "5"], "too few for percentiles"),
+        (["--backends", "cudnn"], "unknown backend 'cudnn'"),
+        (["--precisions", "fp8"], "unknown precision 'fp8'"),
+        (["--peers", "unet"], "unknown network 'unet'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(
+    run, tiny_card, case_dir, tmp_path, capsys, arguments: list[str], message: str
+) -> None:
+    folder = tmp_path / "bench"
+    given = ["--case", case_dir, "--model", tiny_card, "--output", folder, *arguments]
+    assert run("bench", *given) == 2
+    assert message in capsys.readouterr().err
+    assert not folder.exists()

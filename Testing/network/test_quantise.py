@@ -1,0 +1,138 @@
+"""The INT8 export: what is in it, what the card says of it, and what it is made on."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from BrainSegAccelLib.backends.openvino import BACKEND
+from BrainSegAccelLib.backends.protocol import Precision
+from BrainSegAccelLib.cli.main import main
+from BrainSegAccelLib.errors import ModelError, UnavailableError
+from BrainSegAccelLib.inference.calibration import calibrate_on_cases, calibrate_on_phantoms
+from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.network.calibration import calibration_of
+from BrainSegAccelLib.network.package import ModelPackage, load_package
+
+
+def _case(seed: int, modalities: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    availability = np.array([[1.0] * modalities + [0.0] * (4 - modalities)], np.float32)
+    x = np.random.default_rng(seed).normal(size=(1, 4, 16, 16, 16)).astype(np.float32)
+    return x * availability[:, :, None, None, None], availability
+
+
+def test_each_case_counts_once_more_without_one_modality() -> None:
+    inputs = calibration_of([_case(0), _case(1)], seed=7).inputs
+    assert [list(there[0]) for _, there in inputs] == [
+        [1, 1, 1, 1],
+        [0, 1, 1, 1],
+        [1, 1, 1, 1],
+        [1, 0, 1, 1],
+    ]
+    assert not inputs[1][0][:, 0].any()
+    assert inputs[1][0][:, 1].any()
+
+
+def test_a_case_is_never_left_without_any_modality() -> None:
+    assert len(calibration_of([_case(0, modalities=1)]).inputs) == 1
+
+
+def test_the_record_tells_source_count_seed_and_content() -> None:
+    one, same, other = (calibration_of([_case(seed)], seed=7).record for seed in (0, 0, 1))
+    assert (one.source, one.count, one.seed) == ("phantoms", 2, 7)
+    assert one == same
+    assert one.inputs_sha256 != other.inputs_sha256
+    assert calibration_of([_case(0)]).record.source == "cases"
+
+
+def test_phantoms_and_cases_are_prepared_alike(
+    tiny_package: ModelPackage, write_case, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(model=tiny_package)
+    folder = write_case(tmp_path / "case", np.zeros((30, 40, 28), np.uint8))
+    written: list[int] = []
+
+    def write_phantom(seed: int, place: Path) -> None:
+        written.append(seed)
+        shutil.copytree(folder, place, dirs_exist_ok=True)
+
+    own = calibrate_on_cases([folder, folder], pipeline)
+    phantoms = calibrate_on_phantoms(5, 2, write_phantom, pipeline)
+    assert written == [5, 6]
+    assert own.record.inputs_sha256 == phantoms.record.inputs_sha256
+    assert own.inputs[0][0].shape == (1, 4, *tiny_package.card.shape)
+
+
+def test_convolutions_but_the_stem_are_int8_and_nothing_else(
+    quantised_package: ModelPackage,
+) -> None:
+    graph = onnx.load_from_string(quantised_package.quantised()).graph
+    widened = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    fed = [node for node in graph.node if widened.intersection(node.input)]
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert fed == convolutions[1:]
+    record = quantised_package.card.quantised
+    assert record is not None
+    assert record.layers == len(fed)
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in weights:
+            assert weights[node.input[0]].data_type == onnx.TensorProto.INT8
+
+
+def test_it_is_smaller_and_tied_to_the_weights(quantised_package: ModelPackage) -> None:
+    card = quantised_package.card
+    assert card.quantised is not None
+    assert card.quantised.made_from_sha256 == card.weights.sha256
+    assert card.quantised.calibration.count == 4
+    assert card.quantised.tool.startswith("nncf ")
+    other = card.quantised.model_copy(update={"made_from_sha256": "0" * 64})
+    torn = replace(quantised_package, card=card.model_copy(update={"quantised": other}))
+    with pytest.raises(ModelError, match="made from other weights"):
+        torn.quantised()
+
+
+def test_nncf_tells_nobody_that_it_was_used(quantised_package: ModelPackage) -> None:
+    from nncf.telemetry.wrapper import NNCFTelemetry, telemetry
+
+    assert quantised_package.card.quantised
+    assert not isinstance(telemetry, NNCFTelemetry)
+
+
+def test_another_calibration_is_another_engine(quantised_package: ModelPackage) -> None:
+    card = quantised_package.card
+    assert card.quantised is not None
+    calibration = card.quantised.calibration.model_copy(update={"seed": 99})
+    changed = card.quantised.model_copy(update={"calibration": calibration})
+    other = replace(quantised_package, card=card.model_copy(update={"quantised": changed}))
+    keys = {
+        BACKEND.key(package, card.shape, precision, "cpu", {}).digest
+        for package in (quantised_package, other)
+        for precision in (Precision.INT8, Precision.FP32)
+    }
+    assert len(keys) == 3
+
+
+def test_a_model_without_one_says_how_to_make_it(tiny_package: ModelPackage) -> None:
+    with pytest.raises(UnavailableError, match="export --int8"):
+        tiny_package.quantised()
+
+
+def test_the_command_calibrates_on_a_folder(
+    quantised_package: ModelPackage, write_case, tmp_path: Path, capsys
+) -> None:
+    write_case(tmp_path / "cases" / "one", np.zeros((30, 40, 28), np.uint8))
+    model = Path(shutil.copytree(quantised_package.folder, tmp_path / "model"))
+    card = model / "tiny.card.json"
+    before = card.read_bytes()
+    arguments = ["export", "--model", str(card), "--int8"]
+    assert main([*arguments, "--calibration", str(tmp_path / "cases")]) == 0
+    record = load_package(card).card.quantised
+    assert record is not None
+    assert record.sha256 in capsys.readouterr().out
+    assert record.calibration.source == "cases"
+    assert card.read_bytes() != before
