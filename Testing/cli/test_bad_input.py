@@ -152,7 +152,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     ),
     "unknown backend": (
         lambda a: put(a, "--backend", "quantum"),
-        "unknown backend 'quantum'; use one of auto, eager, onnxruntime, openvino",
+        "unknown backend 'quantum'; use one of auto, eager, inductor, onnxruntime, openvino, ",
     ),
     "unknown precision": (
         lambda a: put(a, "--precision", "fp12"),
@@ -164,7 +164,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     ),
     "backend that cannot": (
         lambda a: put(a, "--backend", "eager", "--precision", "int8"),
-        "eager cannot run int8 on cpu here: eager is the FP32 reference; use",
+        "eager cannot run int8 on cpu here: PyTorch engines are fp32 on cpu; use",
     ),
     "too short a benchmark": (
         lambda a: put(a, "--benchmark", 19),

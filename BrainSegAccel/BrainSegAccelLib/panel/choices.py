@@ -73,12 +73,16 @@ def backendChoices(combinations: Iterable[Combination], device: str) -> list[Cho
 def precisionChoices(
     combinations: Iterable[Combination], device: str, backend: str
 ) -> list[Choice]:
-    """Offer every precision; greyed if the backend does not run it on the device."""
+    """Offer every precision; greyed if the backend does not run it on the device.
+
+    An automatic backend brings its precision, see `backends.auto`; a given one runs in FP32.
+    """
     fitting = [
         c for c in combinations if device in (AUTO, str(c.device)) and backend in (AUTO, c.backend)
     ]
     answers = {str(p): [c for c in fitting if c.precision is p] for p in Precision}
-    automatic = Choice(AUTO, _("Automatic: FP32"))
+    unasked = _("Automatic: as good as FP32") if backend == AUTO else _("Automatic: FP32")
+    automatic = Choice(AUTO, unasked)
     return [automatic, *(_choice(name, found) for name, found in answers.items())]
 
 
