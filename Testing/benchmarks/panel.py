@@ -207,7 +207,9 @@ def _measure_runs(panel: Panel, report: Report, case: Path, chosen: argparse.Nam
         through.append(seconds)
         beats.append(heartbeat)
     manifest = json.loads(panel.node.GetNodeReference("BrainSegAccel.Manifest").GetText())
-    built = [s for s in manifest["latency"]["stages_ms"] if s == "engine" or "start" in s]
+    stages = manifest["latency"]["stages_ms"]
+    print("<!-- " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in stages.items()) + " -->")
+    built = [s for s in stages if s == "engine" or "start" in s]
     report.row(
         "a later run starts no process, builds no engine",
         "none",

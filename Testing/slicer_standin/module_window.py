@@ -22,11 +22,15 @@ def live_until(true: Callable[[], bool], seconds: float = 300.0) -> None:
     :raises TimeoutError: it did not become true.
     """
     end = time.monotonic() + seconds
+    # Sleeps as an application does, until something happens; at the latest to look at the clock.
+    clock = qt.QTimer()
+    clock.interval = 10
+    clock.start()
     while not true():
         if time.monotonic() > end:
             raise TimeoutError(f"nothing happened in {seconds:.0f} s")
-        slicer.app.processEvents()
-        time.sleep(0.001)
+        qt.QCoreApplication.processEvents(qt.QEventLoop.WaitForMoreEvents)
+    clock.stop()
     slicer.app.processEvents()
 
 

@@ -11,7 +11,7 @@ from ..worker.events import Event, Lost, Progress
 from ..worker.protocol import Worker
 from ..worker.requests import Request
 
-BUSY_MS, IDLE_MS = 10, 1000
+BUSY_MS, IDLE_MS = 5, 1000
 """Milliseconds between two polls while there are tasks, and while there are none."""
 
 Listen = Callable[[Event], None]
