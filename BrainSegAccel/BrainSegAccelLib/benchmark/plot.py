@@ -1,4 +1,4 @@
-"""The report of ``bench`` as a picture: median and p95 of one volume, on a logarithmic scale."""
+"""The report of ``bench`` as a picture: median and p95 of one volume, from zero."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ def draw_report(report: BenchmarkReport, path: Path) -> None:
         xerr=[[0.0] * len(bars), above],
         color=[colour for _, _, colour in bars],
     )
-    axes.set_xscale("log")
     axes.set_xlabel("ms a volume, model only: p50, whisker to p95")
-    for index, median in enumerate(medians):
-        axes.text(median, index, f" {median:.0f}", va="center", fontsize=8)
+    for index, (median, more) in enumerate(zip(medians, above, strict=True)):
+        axes.text(median + more, index, f"  {median:.0f}", va="center", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150, format="png")

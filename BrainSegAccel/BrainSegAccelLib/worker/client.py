@@ -25,6 +25,8 @@ CANCEL_GRACE_SECONDS = 0.4
 """A cancelled task that has not let go by then goes with its process."""
 _STEP_SECONDS = 0.012
 """Volumes are copied for this long with each call of `WorkerClient.poll`."""
+_PROGRESS_SECONDS = 0.05
+"""Progress within a stage is told no more often: whoever shows it takes time from the network."""
 
 STARTING, SENDING, TRANSFER = "start worker", "send volumes", "transfer"
 
@@ -39,6 +41,7 @@ class _Task:
     :param held: its shared memory, until the worker has taken it.
     :param sent: whether the worker has it.
     :param cancelled: when it was.
+    :param told: the stage that was told last, and when.
     """
 
     number: int
@@ -50,6 +53,7 @@ class _Task:
     held: list[Block] = field(default_factory=list)
     sent: bool = False
     cancelled: float | None = None
+    told: tuple[str, float] = ("", 0.0)
 
 
 class WorkerClient:
@@ -169,9 +173,14 @@ class WorkerClient:
         elif task.cancelled and time.monotonic() - task.cancelled > CANCEL_GRACE_SECONDS:
             link.kill()
         if not task.cancelled:
-            line = task.timeline
-            told = (line.stage, line.fraction(), line.seconds_left())
-            self._events.append(events.Progress(task.number, *told))
+            self._tell_progress(task)
+
+    def _tell_progress(self, task: _Task) -> None:
+        line, (stage, when), now = task.timeline, task.told, time.monotonic()
+        if line.stage != stage or now - when > _PROGRESS_SECONDS:
+            task.told = line.stage, now
+            how_far = (line.stage, line.fraction(), line.seconds_left())
+            self._events.append(events.Progress(task.number, *how_far))
 
     def _send_more(self, link: Link, task: _Task) -> None:
         if task.steps is None:

@@ -28,6 +28,8 @@ _IN_MEMORY = Path("/dev/shm")
 _ENOUGH_BYTES = 1 << 30
 """Room for the volumes of a study and its result; containers often have 64 MB."""
 _STEP_BYTES = 1 << 21
+_SHARED = getattr(mmap, "MAP_SHARED", 0) | getattr(mmap, "MAP_POPULATE", 0)
+"""Where the system can, pages are brought in at once instead of one by one when they are read."""
 _PREFIX = "brainsegaccel-"
 
 
@@ -121,7 +123,7 @@ def take(folder: Path, name: str, shape: tuple[int, ...], dtype: str) -> NDArray
         try:
             if os.fstat(descriptor).st_size != max(1, size):
                 raise RunError(f"not of {size} bytes", where="shared memory")
-            memory = mmap.mmap(descriptor, 0)
+            memory = mmap.mmap(descriptor, 0, flags=_SHARED)
         finally:
             os.close(descriptor)
     # The last view of the array gives the memory back.
