@@ -28,8 +28,8 @@ _SCALAR = {
 
 
 _one_at_a_time = threading.Lock()
-"""ITK's warnings are one switch for all threads, and its readers now and then crash side by side
-(github.com/SimpleITK/SimpleITK/issues/74 and 805)."""
+"""ITK's warnings are one switch for all threads, and its readers are reported to crash side by side
+now and then (github.com/SimpleITK/SimpleITK/issues/74 and 805)."""
 
 
 @contextmanager
