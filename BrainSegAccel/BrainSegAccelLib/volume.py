@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -113,6 +115,11 @@ class Volume:
         """The sampling grid of this volume."""
         k, j, i = self.array.shape
         return Grid((k, j, i), self.affine)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the values as little-endian float32; of the first time that it is asked."""
+        return hashlib.sha256(np.ascontiguousarray(self.array, dtype="<f4").data).hexdigest()
 
     def moved(self, motion: NDArray[np.float64]) -> Volume:
         """Return the same voxels elsewhere, by a rigid motion, a 4x4 matrix in LPS mm."""

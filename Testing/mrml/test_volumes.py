@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.mrml.volumes import read_in_steps, study_from_nodes, volume_from_node
+from BrainSegAccelLib.mrml.volumes import (
+    VolumeReader,
+    read_in_steps,
+    study_from_nodes,
+    volume_from_node,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -138,6 +143,48 @@ def test_non_linear_parent_is_hardened_on_a_copy(scene, add_volume, bend):
     ras = volume.grid.to_patient(np.array(peak)) * (-1, -1, 1)
     assert_allclose(ras, np.array([14.0, 15.0, 32.0]) - (3.0, -2.0, 4.0), atol=1e-4)
     assert volume.array.max() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_only_what_changed_is_read_again(add_volume, put_under, bend, voxels):
+    reader = VolumeReader()
+
+    def read(node):
+        steps = reader.read_in_steps(node)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return done.value
+
+    node = add_volume(voxels, np.eye(4))
+    first = read(node)
+    assert read(node) is first
+
+    flat = node.GetImageData().GetPointData().GetScalars()
+    flat.Fill(3)
+    flat.Modified()
+    filled = read(node)
+    assert filled is not first
+    assert (filled.array == 3).all()
+    assert (first.array == voxels).all()
+
+    node.SetOrigin(1, 2, 3)
+    moved = read(node)
+    assert not np.array_equal(moved.affine, filled.affine)
+    node.SetName("renamed")
+    assert read(node).name == "renamed"
+
+    others = [read(add_volume(voxels, np.eye(4))) for _ in range(4)]
+    assert len({id(volume) for volume in others}) == 4
+    late = read(node)
+    assert read(node) is late
+    reader.forget()
+    assert read(node) is not late
+
+    put_under(node, np.diag([1.0, 1.0, 2.0, 1.0]))
+    assert read(node).affine[2, 2] == 2
+    bend(node, (3.0, -2.0, 4.0))
+    assert read(node) is not read(node)
 
 
 def test_voxels_that_change_between_two_steps_are_refused(add_volume, voxels):

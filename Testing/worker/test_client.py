@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.survey import survey
@@ -70,6 +71,33 @@ def test_the_second_run_starts_no_process_and_builds_no_engine(
         np.testing.assert_array_equal(
             found.segmentation.labels, refine(found.kept, Refinement()).labels
         )
+
+
+def test_volumes_go_over_once(desk, volumes: Volumes, options: Options) -> None:
+    def names() -> set[str]:
+        return {message.array.name for message in desk.client._known.values()}
+
+    first = _segmented(desk.ask(Segment(volumes, options)))
+    there = names()
+    assert len(there) == len(volumes)
+    desk.ask(WarmUp(options))
+    again = _segmented(desk.ask(Segment(volumes, options)))
+    assert names() == there
+    np.testing.assert_array_equal(first.kept.values, again.kept.values)
+    assert first.manifest.inputs == again.manifest.inputs
+
+    # A refused request makes nothing sure; another process has nothing.
+    assert isinstance(desk.ask(Segment(volumes, replace(options, backend="cudnn"))), events.Failed)
+    other = Volume(2 * volumes[Modality.T2].array, volumes[Modality.T2].affine, "other")
+    changed = _segmented(desk.ask(Segment({**volumes, Modality.T2: other}, options)))
+    assert len(names() & there) == len(volumes) - 1
+    digests = [record.sha256 for record in changed.manifest.inputs]
+    assert sum(d == f.sha256 for d, f in zip(digests, first.manifest.inputs, strict=True)) == 3
+    psutil.Process(desk.pid).kill()
+    desk.until(lambda event: isinstance(event, events.Lost))
+    assert not names()
+    _segmented(desk.ask(Segment(volumes, options)))
+    assert not names() & there
 
 
 def test_refinement_region_benchmark_and_verification(

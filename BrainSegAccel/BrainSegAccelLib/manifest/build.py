@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from .. import __version__
 from ..backends.protocol import Device, EngineInfo, Precision
@@ -136,16 +133,11 @@ def record_input(modality: Modality, volume: Volume, source: Source | None = Non
     :param source: what it was read from; None for a volume in memory.
     """
     i, j, k = volume.array.shape[::-1]
-    if source is None:
-        voxels = np.ascontiguousarray(volume.array, dtype="<f4")
-        digest = hashlib.sha256(voxels.data).hexdigest()
-    else:
-        digest = digest_of(source)
     return InputRecord(
         modality=modality,
         shape=(i, j, k),
         spacing_mm=volume.grid.spacing,
-        sha256=digest,
+        sha256=volume.sha256 if source is None else digest_of(source),
         sha256_of="voxels"
         if source is None
         else "file"

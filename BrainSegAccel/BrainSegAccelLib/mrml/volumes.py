@@ -86,6 +86,46 @@ def read_in_steps(node: vtkMRMLScalarVolumeNode) -> Generator[None, None, Volume
     return Volume(array, affine, name)
 
 
+class VolumeReader:
+    """Reads volume nodes, and those that have not changed since only once.
+
+    It remembers the last few, as many as a study has. A node under a non-linear transform is read
+    every time.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[tuple[object, ...], Volume]] = {}
+
+    def read_in_steps(self, node: vtkMRMLScalarVolumeNode) -> Generator[None, None, Volume]:
+        """See `read_in_steps`. The volume is the same object as last time if nothing changed."""
+        known, state = self._read.pop(node.GetID(), None), _state(node)
+        if known is not None and state is not None and known[0] == state:
+            volume = known[1]
+        else:
+            volume = yield from read_in_steps(node)
+        if state is not None:
+            self._read[node.GetID()] = state, volume
+            for oldest in list(self._read)[: -len(Modality)]:
+                del self._read[oldest]
+        return volume
+
+    def forget(self) -> None:
+        """Let go of everything, because the scene is being closed."""
+        self._read.clear()
+
+
+def _state(node: vtkMRMLScalarVolumeNode) -> tuple[object, ...] | None:
+    """Return what a volume is read from, to compare; None where that cannot be told."""
+    to_world, image = linear_to_world(node.GetParentTransformNode()), node.GetImageData()
+    if to_world is None or image is None:
+        return None
+    ijk_to_ras = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(ijk_to_ras)
+    place = to_world @ array_from_matrix(ijk_to_ras)
+    # VTK counts modifications of all objects together: no other image has this number.
+    return image.GetMTime(), node.GetName(), place.tobytes()
+
+
 def _check_image(node: vtkMRMLScalarVolumeNode, name: str) -> None:
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from ..mrml.studies import SceneStudy, studies_in_scene
 from ..mrml.tables import fill_table
+from ..mrml.volumes import VolumeReader
 from ..regions import Region
 from ..worker.events import Progress
 from .inputs import seriesDescription
@@ -45,12 +46,13 @@ class Batch:
         self,
         ui: Any,
         tasks: Tasks,
+        reader: VolumeReader,
         progress: Callable[[str, Progress], None],
         finished: Callable[[Finished], None],
         ended: Callable[[str], None],
     ) -> None:
         self._view = ui.batchView
-        self._tasks = tasks
+        self._tasks, self._reader = tasks, reader
         self._progress = progress
         self._finished = finished
         self._ended = ended
@@ -132,7 +134,7 @@ class Batch:
         entry.outcome = _("running")
         self._show()
         order = replace(self._pattern, volumes=entry.study.volumes, output=None, brainMask=None)
-        self._run = SceneRun(order, self._tasks, self)
+        self._run = SceneRun(order, self._tasks, self._reader, self)
 
     def _show(self) -> None:
         self._view.setRowCount(len(self._entries))

@@ -22,7 +22,7 @@ from ..mrml.contents import sign
 from ..mrml.masks import mask_from_node
 from ..mrml.results import Result, keep_manifest, keep_stages, keep_volumes, put_beside
 from ..mrml.segmentation import replace_content
-from ..mrml.volumes import read_in_steps
+from ..mrml.volumes import VolumeReader
 from ..postprocessing.refine import KeptProbabilities, Refinement
 from ..preprocessing.options import PreprocessingOptions
 from ..roi import Roi
@@ -106,9 +106,12 @@ class SceneRun:
     may move or go, the output may go, the scene may be closed. What was read is what is segmented.
 
     :param tasks: the queue of the worker.
+    :param reader: remembers what the run before has read.
     """
 
-    def __init__(self, order: Order, tasks: Tasks, listener: Listener) -> None:
+    def __init__(
+        self, order: Order, tasks: Tasks, reader: VolumeReader, listener: Listener
+    ) -> None:
         self._order = order
         self._tasks = tasks
         self._listener = listener
@@ -116,7 +119,7 @@ class SceneRun:
         self._ended = False
         self._stages: dict[str, float] = {}
         self._reference = order.volumes[reference_of(order.volumes)]
-        self._step(self._read())
+        self._step(self._read(reader))
 
     def cancel(self) -> None:
         """Stop; the end comes within a second."""
@@ -175,14 +178,14 @@ class SceneRun:
             yield
         return found[0]
 
-    def _read(self) -> Iterator[None]:
+    def _read(self, reader: VolumeReader) -> Iterator[None]:
         order, volumes = self._order, dict[Modality, Volume]()
         self._listener.onProgress(Progress(0, _("read"), None, None))
         for modality, node in order.volumes.items():
             yield
             if node.GetScene() is None:
                 raise InputError(_("was removed from the scene"), where=modality.label)
-            volumes[modality] = yield from self._timed_steps("read", read_in_steps(node))
+            volumes[modality] = yield from self._timed_steps("read", reader.read_in_steps(node))
         yield
         mask = mask_from_node(order.brainMask) if order.brainMask is not None else None
         request = Segment(

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..mrml.contents import made_by_a_person
 from ..mrml.measurements import keep_measurements
 from ..mrml.roi import roi_from_node
+from ..mrml.volumes import VolumeReader
 from ..preprocessing.options import BrainExtraction, PreprocessingOptions, RegistrationMode
 from ..worker.events import Event, Failed, Listed, Progress
 from ..worker.protocol import Worker
@@ -43,14 +44,21 @@ class Workbench:
     def __init__(self, ui: Any, worker: Worker, questions: Questions) -> None:
         self._ui = ui
         self._questions = questions
-        self._tasks = Tasks(worker)
+        self._tasks, self._reader = Tasks(worker), VolumeReader()
         self._history = History()
         self._relabelling = Relabelling(self._history, questions, self.update)
         self._sliders = Sliders(ui)
         self._selectors = Selectors(ui)
         self._display = RunDisplay(ui, questions)
         self._results = ResultView(ui, questions)
-        self._batch = Batch(ui, self._tasks, self._onBatchProgress, self._adopt, self._onBatchEnd)
+        self._batch = Batch(
+            ui,
+            self._tasks,
+            self._reader,
+            self._onBatchProgress,
+            self._adopt,
+            self._onBatchEnd,
+        )
         self._parameters: BrainSegAccelParameterNode | None = None
         self._run: SceneRun | None = None
         self._owner: BrainSegAccelParameterNode | None = None
@@ -141,6 +149,7 @@ class Workbench:
         if self._run is not None:
             self._run.abandon()
             self._run = None
+        self._reader.forget()
         self._relabelling.forgetAll()
         self._history.forgetAll()
         self._shown = None
@@ -207,7 +216,7 @@ class Workbench:
         order = self._waiting.pop(0)
         name = order.options.backend if self._waiting or order.iterations else ""
         self._display.begin(name)
-        self._run = SceneRun(order, self._tasks, self)
+        self._run = SceneRun(order, self._tasks, self._reader, self)
         self.update()
 
     def _adopt(self, outcome: Finished) -> None:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from pydantic import ValidationError
 
@@ -17,9 +18,9 @@ from . import events, messages
 from .link import Link, WorkerGone
 from .memory import Block, discard
 from .protocol import State
-from .requests import Request
+from .requests import Request, Segment
 from .timeline import Timeline
-from .transfer import Steps, pack, unpack_segmented
+from .transfer import Known, Steps, pack, unpack_segmented
 
 CANCEL_GRACE_SECONDS = 0.4
 """A cancelled task that has not let go by then goes with its process."""
@@ -38,6 +39,7 @@ class _Task:
     :param began: when it became the current one; None before.
     :param waited_ms: how long it then had to wait for the process to start.
     :param steps: what is left to do to send it.
+    :param known: volumes that the worker will have from then on.
     :param held: its shared memory, until the worker has taken it.
     :param sent: whether the worker has it.
     :param cancelled: when it was.
@@ -50,6 +52,7 @@ class _Task:
     waited_ms: float | None = None
     timeline: Timeline = field(default_factory=Timeline)
     steps: Steps[messages.Asked] | None = None
+    known: Known = field(default_factory=WeakKeyDictionary)
     held: list[Block] = field(default_factory=list)
     sent: bool = False
     cancelled: float | None = None
@@ -69,6 +72,7 @@ class WorkerClient:
         self._link: Link | None = None
         self._tasks: deque[_Task] = deque()
         self._events: list[events.Event] = []
+        self._known: Known = WeakKeyDictionary()
         self._numbers = 0
         self._closed = False
 
@@ -185,7 +189,10 @@ class WorkerClient:
     def _send_more(self, link: Link, task: _Task) -> None:
         if task.steps is None:
             task.timeline.begin(SENDING)
-            task.steps = pack(task.number, task.request, link.folder, task.held)
+            if isinstance(task.request, Segment):
+                # From here until the worker says that it has these, nothing is sure.
+                task.known, self._known = self._known, WeakKeyDictionary()
+            task.steps = pack(task.number, task.request, link.folder, task.held, task.known)
         until = time.monotonic() + _STEP_SECONDS
         try:
             while time.monotonic() < until:
@@ -206,6 +213,8 @@ class WorkerClient:
         task = self._tasks[0]
         if isinstance(message, messages.PlanMessage):
             task.held.clear()
+            if isinstance(task.request, Segment):
+                self._known = _sent_with(task.request, task.known)
             task.timeline.plan(message.stages or ())
         elif isinstance(message, messages.StageMessage):
             task.timeline.begin(message.name)
@@ -247,6 +256,7 @@ class WorkerClient:
         was_ready = self._link.ready
         self._link.close()
         self._link = None
+        self._known.clear()
         task = self._tasks[0] if self._tasks else None
         if task is not None and task.cancelled:
             self._answer(events.Cancelled(task.number, warm=False))
@@ -264,6 +274,12 @@ class WorkerClient:
             task.steps.close()
         if self._link is not None:
             discard(self._link.folder, task.held)
+
+
+def _sent_with(request: Segment, known: Known) -> Known:
+    """Return the volumes that the worker keeps after a request: its own, and no others."""
+    sent = {*request.volumes.values(), request.brain_mask}
+    return WeakKeyDictionary({volume: known[volume] for volume in known if volume in sent})
 
 
 def _whole_task(task: _Task, result: events.Segmented) -> Manifest:

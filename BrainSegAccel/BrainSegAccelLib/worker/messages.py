@@ -41,7 +41,7 @@ class ArrayMessage(Message):
 
 
 class VolumeMessage(Message):
-    """A `volume.Volume`."""
+    """A `volume.Volume`; one that the worker still has from the request before keeps its name."""
 
     array: ArrayMessage
     affine: Affine

@@ -23,6 +23,7 @@ from ..backends.survey import survey
 from ..errors import BrainSegAccelError, InputError, explain
 from ..files.atomic import remove_left
 from ..inference.progress import StageClock
+from ..volume import Volume
 from . import events, messages
 from .channel import Lines, connect
 from .history import History
@@ -81,6 +82,7 @@ class Server:
         self._requests: queue.SimpleQueue[messages.Asked] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._held: dict[int, list[Block]] = {}
+        self._volumes: dict[str, Volume] = {}
         self._warm: set[Options] = set()
 
     def serve(self, parent: int) -> None:
@@ -178,7 +180,7 @@ class Server:
             report.plan(self._history.recall(*kinds))
             answer = self._warm_up(request, report, caught)
         else:
-            asked = unpack(request, self._folder)
+            asked, self._volumes = unpack(request, self._folder, self._volumes)
             report.plan(self._history.recall(*kinds))
             answer = self._segment(request.task, asked, report, caught)
         self._warm.add(request.options)

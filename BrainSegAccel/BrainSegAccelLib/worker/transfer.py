@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, MutableMapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,10 +23,17 @@ Steps = Generator[None, None, MessageT]
 """Work in steps of about a millisecond, and the message that is then to be sent."""
 
 
-def pack(task: int, request: Request, folder: Path, held: list[Block]) -> Steps[messages.Asked]:
+Known = MutableMapping[Volume, messages.VolumeMessage]
+"""How the worker knows volumes that it has."""
+
+
+def pack(
+    task: int, request: Request, folder: Path, held: list[Block], known: Known
+) -> Steps[messages.Asked]:
     """Put the arrays of a request into shared memory and return its message.
 
     :param held: receives the blocks; keep them until the worker has taken them.
+    :param known: volumes that need not be sent again; receives those that are.
     """
     if isinstance(request, ListBackends):
         return messages.ListMessage(task=task)
@@ -34,9 +41,9 @@ def pack(task: int, request: Request, folder: Path, held: list[Block]) -> Steps[
         return messages.WarmUpMessage(task=task, options=request.options)
     volumes: dict[Modality, messages.VolumeMessage] = {}
     for modality, volume in request.volumes.items():
-        volumes[modality] = yield from _pack_volume(volume, folder, held)
+        volumes[modality] = yield from _pack_volume(volume, folder, held, known)
     mask = request.brain_mask
-    brain_mask = (yield from _pack_volume(mask, folder, held)) if mask else None
+    brain_mask = (yield from _pack_volume(mask, folder, held, known)) if mask else None
     base = (yield from _pack_kept(request.base, folder, held)) if request.base else None
     return messages.SegmentMessage(
         task=task,
@@ -52,22 +59,35 @@ def pack(task: int, request: Request, folder: Path, held: list[Block]) -> Steps[
     )
 
 
-def unpack(message: messages.SegmentMessage, folder: Path) -> Segment:
-    """Return the request, its arrays over shared memory that has no name any more."""
-    volumes: Mapping[Modality, Volume] = {
-        modality: _unpack_volume(volume, folder) for modality, volume in message.volumes.items()
-    }
-    return Segment(
+def unpack(
+    message: messages.SegmentMessage, folder: Path, there: Mapping[str, Volume]
+) -> tuple[Segment, dict[str, Volume]]:
+    """Return the request, its arrays over shared memory that has no name any more.
+
+    :param there: what is still here of the request before, by the names of its arrays.
+    :returns: also what of this request may stay here for the next one.
+    """
+    stays: dict[str, Volume] = {}
+
+    def volume(sent: messages.VolumeMessage) -> Volume:
+        name = sent.array.name
+        if name not in stays:
+            stays[name] = there[name] if name in there else _unpack_volume(sent, folder)
+        return stays[name]
+
+    volumes = {modality: volume(sent) for modality, sent in message.volumes.items()}
+    request = Segment(
         volumes=volumes,
         options=message.options,
         preprocessing=message.preprocessing,
-        brain_mask=_unpack_volume(message.brain_mask, folder) if message.brain_mask else None,
+        brain_mask=volume(message.brain_mask) if message.brain_mask else None,
         refinement=message.refinement,
         iterations=message.iterations,
         verify=message.verify,
         roi=Roi(_matrix(message.roi)) if message.roi else None,
         base=_unpack_kept(message.base, folder) if message.base else None,
     )
+    return request, stays
 
 
 def pack_segmented(
@@ -115,16 +135,22 @@ def _take(folder: Path, message: messages.ArrayMessage) -> NDArray:
     return take(folder, message.name, message.shape, message.dtype)
 
 
-def _pack_volume(volume: Volume, folder: Path, held: list[Block]) -> Steps[messages.VolumeMessage]:
-    return messages.VolumeMessage(
-        array=(yield from _put(folder, volume.array, held)),
-        affine=_flat(volume.affine),
-        name=volume.name,
-    )
+def _pack_volume(
+    volume: Volume, folder: Path, held: list[Block], known: Known
+) -> Steps[messages.VolumeMessage]:
+    if volume not in known:
+        known[volume] = messages.VolumeMessage(
+            array=(yield from _put(folder, volume.array, held)),
+            affine=_flat(volume.affine),
+            name=volume.name,
+        )
+    return known[volume]
 
 
 def _unpack_volume(message: messages.VolumeMessage, folder: Path) -> Volume:
-    return Volume(_take(folder, message.array), _matrix(message.affine), message.name)
+    array = _take(folder, message.array)
+    array.setflags(write=False)  # It may serve several requests.
+    return Volume(array, _matrix(message.affine), message.name)
 
 
 def _pack_kept(
