@@ -1,4 +1,4 @@
-"""Every backend and precision, and networks of others, measured on one case in one run."""
+"""Models, backends, precisions and networks of others, measured on one case in one run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
 from ..errors import InputError, RunError
@@ -34,8 +34,8 @@ from ..manifest.model import (
     Timing,
 )
 from ..modality import Modality
-from ..preprocessing.network_input import NetworkInput
 from ..segmentation import Segmentation
+from ..study import Study
 from .case import reference_pipeline
 from .evaluate import GRID_TOLERANCE_MM
 from .protocol import Samples, check_iterations, measure_interleaved
@@ -56,8 +56,15 @@ from .retention import quality_retention
 if TYPE_CHECKING:
     from .peers import Peer
 
-Combination = tuple[str, str]
-"""A backend and a precision, by name; or "peer" and the name of a peer."""
+
+class Combination(NamedTuple):
+    """What is measured, by name; for a peer only its own name, as ``model``."""
+
+    model: str
+    backend: str = ""
+    precision: str = ""
+
+
 RECIPE = "segresnet"
 """The peer that is also timed end to end."""
 
@@ -67,13 +74,12 @@ class Request:
     """What to measure.
 
     :param case: folder of a case; with labels in it, quality is scored against them.
-    :param model: name of a shipped model, or path of a model card or its folder.
+    :param combinations: models are names of shipped ones, or paths of a model card or its folder.
     :param peers: names of `peers.PEERS`.
     :param iterations: timed ones of each candidate.
     """
 
     case: Path
-    model: str
     combinations: tuple[Combination, ...]
     device: str
     peers: tuple[str, ...]
@@ -103,24 +109,24 @@ def run_bench(
     """
     check_iterations(request.iterations)
     sources = find_sources(request.case)
-    expected = _Reference(request, sources, make_pipeline)
+    study = read_study(sources)
+    references: dict[str, _Reference] = {}
     candidates: dict[Combination, _Candidate] = {}
     failed = []
-    for backend, precision in request.combinations:
-        progress.begin(f"{backend} {precision}: build, cold runs, quality")
+    for name in request.combinations:
+        progress.begin(f"{' '.join(name)}: build, cold runs, quality")
+        if name.model not in references:
+            references[name.model] = _Reference(request.case, name.model, study, make_pipeline)
         try:
-            candidates[backend, precision] = _prepared(
-                request, backend, precision, make_pipeline, expected
-            )
+            candidates[name] = _prepared(request, name, make_pipeline, references[name.model])
         except Exception as error:  # One that does not run is a row of the report.
             reason = " ".join(str(error).split())[:300] or type(error).__name__
-            failed.append(FailedRow(backend=backend, precision=precision, reason=reason))
+            failed.append(FailedRow(**name._asdict(), reason=reason))
     if not candidates:
         reasons = "; ".join(f"{f.backend} {f.precision}: {f.reason}" for f in failed)
         raise RunError(f"nothing that was asked for runs here ({reasons})", where="bench")
-    seen = next(iter(candidates.values())).pipeline.prepare(expected.study)
     peers = _peers(request, candidates)
-    model_only = _model_only(request, candidates, peers, seen, progress)
+    model_only = _model_only(request, candidates, peers, study, progress)
     end_to_end = _end_to_end(request, candidates, sources, progress)
     return BenchmarkReport(
         schema_version=SCHEMA_VERSION,
@@ -148,9 +154,9 @@ def run_bench(
                 name=peer.name,
                 title=peer.title,
                 parameters=peer.parameters,
-                model_only=model_only["peer", peer.name].timing(PEER_INCLUDES),
-                end_to_end=end_to_end["peer", peer.name].timing(RECIPE_INCLUDES)
-                if ("peer", peer.name) in end_to_end
+                model_only=model_only[Combination(peer.name)].timing(PEER_INCLUDES),
+                end_to_end=end_to_end[Combination(peer.name)].timing(RECIPE_INCLUDES)
+                if Combination(peer.name) in end_to_end
                 else Timing.not_measured(RECIPE_INCLUDES, NO_RECIPE),
             )
             for peer in peers
@@ -159,20 +165,20 @@ def run_bench(
 
 
 class _Reference:
-    """The FP32 reference run, and what both runs are scored against."""
+    """The FP32 reference run of a model, and what both runs are scored against."""
 
     def __init__(
-        self, request: Request, sources: Mapping[Modality, Source], make_pipeline: PipelineFactory
+        self, case: Path, model: str, study: Study, make_pipeline: PipelineFactory
     ) -> None:
-        self.study = read_study(sources)
-        result = reference_pipeline(make_pipeline, request.model).run(self.study)
+        self.study = study
+        result = reference_pipeline(make_pipeline, model).run(study)
         self._found = result.segmentation
         self._run = ReferenceRun(
             backend=result.engine.backend,
             version=result.engine.version,
             precision=result.engine.precision,
         )
-        self._truth = _truth(request.case, self._found)
+        self._truth = _truth(case, self._found)
 
     def compare(self, found: Segmentation) -> QualityRetention:
         """Say what a run lost."""
@@ -195,27 +201,28 @@ def _truth(case: Path, found: Segmentation) -> Segmentation | None:
 
 
 def _prepared(
-    request: Request,
-    backend: str,
-    precision: str,
-    make_pipeline: PipelineFactory,
-    expected: _Reference,
+    request: Request, name: Combination, make_pipeline: PipelineFactory, expected: _Reference
 ) -> _Candidate:
-    pipeline = make_pipeline(
-        model=request.model, backend=backend, precision=precision, device=request.device
-    )
+    pipeline = make_pipeline(**name._asdict(), device=request.device)
     with tempfile.TemporaryDirectory() as folder:
-        first, cold = (_cold_run(request, backend, precision, Path(folder)) for _ in range(2))
+        first, cold = (_cold_run(request, name, Path(folder)) for _ in range(2))
     quality = expected.compare(pipeline.run(expected.study).segmentation)
     return _Candidate(pipeline, cold, first.runtime.engine.seconds, quality)
 
 
-def _cold_run(request: Request, backend: str, precision: str, folder: Path) -> Manifest:
+def _cold_run(request: Request, name: Combination, folder: Path) -> Manifest:
     """Segment the case in a process of its own, with an engine cache in ``folder``."""
     output = folder / "found.nii.gz"
     command = [sys.executable, "-m", f"{__package__.partition('.')[0]}.cli.main", "segment"]
-    command += [str(request.case), "--output", str(output), "--model", request.model]
-    command += ["--backend", backend, "--precision", precision, "--device", request.device]
+    command += [str(request.case), "--output", str(output), "--model", name.model]
+    command += [
+        "--backend",
+        name.backend,
+        "--precision",
+        name.precision,
+        "--device",
+        request.device,
+    ]
     path = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(
         command,
@@ -225,7 +232,8 @@ def _cold_run(request: Request, backend: str, precision: str, folder: Path) -> M
     )
     if done.returncode:
         raise RunError(
-            f"a process of its own failed: {done.stderr.strip().splitlines()[-1:]}", where=backend
+            f"a process of its own failed: {done.stderr.strip().splitlines()[-1:]}",
+            where=name.backend,
         )
     return Manifest.model_validate_json((folder / "found.manifest.json").read_bytes())
 
@@ -243,16 +251,23 @@ def _model_only(
     request: Request,
     candidates: Mapping[Combination, _Candidate],
     peers: Sequence[Peer],
-    seen: NetworkInput,
+    study: Study,
     progress: Progress,
 ) -> dict[Combination, Samples]:
     """Time the engines and the peers in turn."""
+    seen = {name.model: each.pipeline.prepare(study) for name, each in candidates.items()}
     progress.begin(f"model only, {request.iterations} iterations of each in turn")
     runs: dict[Combination, Callable[[], object]] = {
-        name: partial(infer, each.pipeline.warm(), seen.x, seen.availability, lambda _: None)
+        name: partial(
+            infer,
+            each.pipeline.warm(),
+            seen[name.model].x,
+            seen[name.model].availability,
+            lambda _: None,
+        )
         for name, each in candidates.items()
     }
-    runs.update({("peer", peer.name): peer.run for peer in peers})
+    runs.update({Combination(peer.name): peer.run for peer in peers})
     return measure_interleaved(runs, request.iterations)
 
 
@@ -277,5 +292,5 @@ def _end_to_end(
         if RECIPE in request.peers and len(files) == len(Modality):
             from .peers import monai_recipe
 
-            runs["peer", RECIPE] = monai_recipe(files, folder)
+            runs[Combination(RECIPE)] = monai_recipe(files, folder)
         return measure_interleaved(runs, request.iterations)

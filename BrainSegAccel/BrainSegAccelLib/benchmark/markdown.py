@@ -10,6 +10,7 @@ from .report import PEER_INCLUDES, RECIPE_INCLUDES, BenchmarkReport, Row
 
 _GIB = 1 << 30
 _SPEED_COLUMNS = (
+    "model",
     "backend",
     "precision",
     "model only p50 / p95 ms",
@@ -17,9 +18,12 @@ _SPEED_COLUMNS = (
     "cold process s",
     "peak memory GiB",
     "first build s",
-    "SegResNet / this",
+    "SegResNet / model only",
+    "recipe / end to end",
+    "recipe / cold",
 )
 _QUALITY_COLUMNS = (
+    "model",
     "backend",
     "precision",
     *(f"ΔDice {region}" for region in Region),
@@ -50,7 +54,9 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
         ),
         "Model only: float32 input to float32 probabilities in host memory. End to end: files to "
         "file in a warm process. Cold: a new process with the engine in its cache, start and "
-        "imports included; its peak memory. First build: without a cached engine.",
+        "imports included; its peak memory. First build: without a cached engine. The last three "
+        "columns say how many times as long SegResNet takes, and MONAI's recipe in a warm process "
+        "(see below), also against our cold one.",
         "## Quality against FP32",
         _table(
             _QUALITY_COLUMNS,
@@ -73,8 +79,8 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
         parts += [
             "## Did not run",
             _table(
-                ["backend", "precision", "reason"],
-                ([f.backend, f.precision, f.reason] for f in report.failed),
+                ["model", "backend", "precision", "reason"],
+                ([f.model, f.backend, f.precision, f.reason] for f in report.failed),
             ),
         ]
     return "\n\n".join(parts) + "\n"
@@ -102,6 +108,7 @@ def _speed(row: Row, report: BenchmarkReport) -> list[str]:
     latency, runtime = row.manifest.latency, row.manifest.runtime
     peak = runtime.peak_memory_bytes
     return [
+        row.manifest.model.name,
         runtime.backend,
         str(row.manifest.precision.engine),
         _both(latency.model_only),
@@ -109,21 +116,30 @@ def _speed(row: Row, report: BenchmarkReport) -> list[str]:
         f"{latency.total_ms / 1e3:.2f}",
         f"{peak / _GIB:.2f}" if peak else "",
         f"{row.first_build_seconds:.1f}",
-        _ratio(row, report),
+        *_ratios(row, report),
     ]
 
 
-def _ratio(row: Row, report: BenchmarkReport) -> str:
+def _ratios(row: Row, report: BenchmarkReport) -> list[str]:
+    """How much longer SegResNet and its recipe take; empty where they were not measured."""
+    ours = row.manifest.latency
     for peer in report.peers:
         if peer.name == "segresnet":
-            return f"{_p50(peer.model_only) / _p50(row.manifest.latency.model_only):.1f}"
-    return ""
+            network, recipe = _p50(peer.model_only), _p50(peer.end_to_end)
+            pairs = (
+                (network, _p50(ours.model_only)),
+                (recipe, _p50(ours.end_to_end)),
+                (recipe, ours.total_ms),
+            )
+            return [f"{theirs / own:.1f}" if theirs else "" for theirs, own in pairs]
+    return ["", "", ""]
 
 
 def _quality(row: Row) -> list[str]:
     retention, precision = row.manifest.quality_retention, row.manifest.precision
     formats = precision.actual_operations or {}
     return [
+        row.manifest.model.name,
         row.manifest.runtime.backend,
         str(precision.engine),
         *_by_region(retention.delta_dice, 4),

@@ -16,7 +16,12 @@ def draw_report(report: BenchmarkReport, path: Path) -> None:
     from matplotlib.figure import Figure
 
     bars: list[tuple[str, Timing, str]] = [
-        (f"{row.manifest.runtime.backend} {row.manifest.precision.engine}", timing, _OURS)
+        (
+            f"{row.manifest.model.name}, {row.manifest.runtime.backend} "
+            f"{row.manifest.precision.engine}",
+            timing,
+            _OURS,
+        )
         for row in report.rows
         if (timing := row.manifest.latency.model_only).p50_ms is not None
     ]

@@ -25,7 +25,7 @@ NO_RECIPE = "only SegResNet has a recipe here, and only for a case of four NIfTI
 
 
 class Row(Record):
-    """One backend at one precision.
+    """One model on one backend at one precision.
 
     ``manifest`` is that of a cold process with the engine in the cache, with the percentiles of
     the interleaved run and the quality against the FP32 reference put in.
@@ -38,6 +38,7 @@ class Row(Record):
 class FailedRow(Record):
     """A combination that was asked for and did not run."""
 
+    model: Text
     backend: Text
     precision: Text
     reason: Text

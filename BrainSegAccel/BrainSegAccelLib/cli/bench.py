@@ -1,4 +1,4 @@
-"""``brainsegaccel bench``: every backend and precision on one case, beside networks of others."""
+"""``brainsegaccel bench``: models and backends on one case, beside networks of others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..resources import DEFAULT_MODEL
-from .options import ModelOption
 
 if TYPE_CHECKING:
     from ..benchmark.bench import Combination
@@ -27,7 +26,14 @@ def bench(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of a case (default: the synthetic one)."),
     ] = None,
-    model: ModelOption = DEFAULT_MODEL,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,…",
+            help="Shipped models (brainsegaccel info lists them), .card.json files or their "
+            "folders.",
+        ),
+    ] = DEFAULT_MODEL,
     backends: Annotated[
         str, typer.Option(metavar="A,B,…", help="Backends, or all that run here.")
     ] = "all",
@@ -45,7 +51,7 @@ def bench(
     ] = "none",
     iterations: Annotated[int, typer.Option(help="Timed iterations of each, 20 or more.")] = 20,
 ) -> None:
-    """Measure backends and precisions on one case, all taking turns.
+    """Measure models, backends and precisions on one case, all taking turns.
 
     Model only and end to end, cold start, memory, engine build, and what each loses in quality
     against FP32. Every row of the JSON holds a whole manifest.
@@ -62,8 +68,7 @@ def bench(
     services: Services = context.obj
     request = Request(
         case=case or resource("SampleData", "phantom"),
-        model=model,
-        combinations=_combinations(backends, precisions, device),
+        combinations=_combinations(model, backends, precisions, device),
         device=device,
         peers=_peers(peers),
         iterations=iterations,
@@ -82,13 +87,16 @@ def bench(
         print(file)
 
 
-def _combinations(backends: str, precisions: str, device: str) -> tuple[Combination, ...]:
+def _combinations(
+    models: str, backends: str, precisions: str, device: str
+) -> tuple[Combination, ...]:
     """Return what was named; of ``all``, what runs here.
 
     :raises UnavailableError: an unknown backend, precision or device.
     """
     from ..backends.registry import backends as known
     from ..backends.registry import require
+    from ..benchmark.bench import Combination
     from ..inference.pipeline import parse_devices, parse_precisions
 
     (where,) = parse_devices(device)
@@ -102,7 +110,7 @@ def _combinations(backends: str, precisions: str, device: str) -> tuple[Combinat
                 everything = "all" in (backends, precisions)
                 if not everything or known()[name].availability(where, precision).ok:
                     found.append((name, str(precision)))
-    return tuple(found)
+    return tuple(Combination(model, *each) for model in models.split(",") for each in found)
 
 
 def _peers(names: str) -> tuple[str, ...]:
