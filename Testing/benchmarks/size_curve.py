@@ -107,8 +107,9 @@ def report(work: Path, output: Path) -> None:
 def latencies(networks: dict[str, ProbabilityNetwork]) -> dict[str, tuple[float, float]]:
     """Median milliseconds of one whole brain per network, FP32 and BF16, measured in turn."""
     import openvino
+    from BrainSegAccelLib.backends.openvino import shared_core
 
-    core = openvino.Core()
+    core = shared_core()
     x, availability = torch.randn(1, 4, *SHAPE), torch.ones(1, 4)
     engines = {}
     for name, network in networks.items():

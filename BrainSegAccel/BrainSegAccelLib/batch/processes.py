@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from ..allocator import keep_freed_memory
 from ..inference.runner import PipelineFactory
 from .task import Outcome, Status, Task, run_task
 
@@ -117,6 +118,7 @@ def _serve(connection: Connection, make_pipeline: PipelineFactory, cores: frozen
     """Run cases until there are no more; what a process does."""
     from ..cli.process import terminable, warnings_in_one_line
 
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all: the parent decides
     if cores:
         os.sched_setaffinity(0, cores)

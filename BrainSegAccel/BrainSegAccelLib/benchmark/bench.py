@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,7 @@ from .report import (
 from .retention import quality_retention
 
 if TYPE_CHECKING:
-    from .peers import Peer
+    from .peer_process import PeerProcess
 
 
 class Combination(NamedTuple):
@@ -125,9 +126,10 @@ def run_bench(
     if not candidates:
         reasons = "; ".join(f"{f.backend} {f.precision}: {f.reason}" for f in failed)
         raise RunError(f"nothing that was asked for runs here ({reasons})", where="bench")
-    peers = _peers(request, candidates)
-    model_only = _model_only(request, candidates, peers, study, progress)
-    end_to_end = _end_to_end(request, candidates, sources, progress)
+    with ExitStack() as stack:
+        peers = _peers(request, candidates, sources, stack)
+        model_only = _model_only(request, candidates, peers, study, progress)
+        end_to_end = _end_to_end(request, candidates, peers, sources, progress)
     return BenchmarkReport(
         schema_version=SCHEMA_VERSION,
         created_utc=now(),
@@ -238,19 +240,29 @@ def _cold_run(request: Request, name: Combination, folder: Path) -> Manifest:
     return Manifest.model_validate_json((folder / "found.manifest.json").read_bytes())
 
 
-def _peers(request: Request, candidates: Mapping[Combination, _Candidate]) -> list[Peer]:
+def _peers(
+    request: Request,
+    candidates: Mapping[Combination, _Candidate],
+    sources: Mapping[Modality, Source],
+    stack: ExitStack,
+) -> list[PeerProcess]:
     if not request.peers:
         return []
-    from .peers import make_peer
+    from .peer_process import PeerProcess
 
     shape = next(iter(candidates.values())).pipeline.package.card.shape
-    return [make_peer(name, shape) for name in request.peers]
+    files = {str(m): str(source) for m, source in sources.items() if isinstance(source, Path)}
+    whole = files if len(files) == len(Modality) else None
+    return [
+        stack.enter_context(PeerProcess(name, shape, whole if name == RECIPE else None))
+        for name in request.peers
+    ]
 
 
 def _model_only(
     request: Request,
     candidates: Mapping[Combination, _Candidate],
-    peers: Sequence[Peer],
+    peers: Sequence[PeerProcess],
     study: Study,
     progress: Progress,
 ) -> dict[Combination, Samples]:
@@ -274,10 +286,11 @@ def _model_only(
 def _end_to_end(
     request: Request,
     candidates: Mapping[Combination, _Candidate],
+    peers: Sequence[PeerProcess],
     sources: Mapping[Modality, Source],
     progress: Progress,
 ) -> dict[Combination, Samples]:
-    """Time files to file in this warm process, in turn; with MONAI's recipe if that is a peer."""
+    """Time files to file in warm processes, in turn; with MONAI's recipe if that is a peer."""
     progress.begin(f"end to end, {request.iterations} iterations of each in turn")
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "found.nii.gz")
@@ -288,9 +301,5 @@ def _end_to_end(
         runs: dict[Combination, Callable[[], object]] = {
             name: partial(whole, each.pipeline) for name, each in candidates.items()
         }
-        files = {str(m): str(source) for m, source in sources.items() if isinstance(source, Path)}
-        if RECIPE in request.peers and len(files) == len(Modality):
-            from .peers import monai_recipe
-
-            runs[Combination(RECIPE)] = monai_recipe(files, folder)
+        runs.update({Combination(p.name): p.run_recipe for p in peers if p.has_recipe})
         return measure_interleaved(runs, request.iterations)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import __version__
+from ..allocator import keep_freed_memory
 from ..errors import BrainSegAccelError, explain
 from .batch import batch
 from .bench import bench
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None, services: Services | None = Non
     :param services: what the commands work with; default: the real things.
     :returns: exit code.
     """
+    keep_freed_memory()
     atexit.register(gc.freeze)  # What goes with the process anyway need not be searched first.
     try:
         with terminable(), warnings_in_one_line():

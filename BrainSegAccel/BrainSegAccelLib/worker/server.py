@@ -18,6 +18,7 @@ import psutil
 from pydantic import BaseModel
 
 from .. import __version__
+from ..allocator import keep_freed_memory
 from ..backends.cache import default_cache_folder
 from ..backends.survey import survey
 from ..errors import BrainSegAccelError, InputError, explain
@@ -56,6 +57,7 @@ CONTACT_FILE = "contact.json"
 def main() -> None:
     """Run the worker; the folder that it shares with its client is the one argument."""
     faulthandler.enable()
+    keep_freed_memory()
     folder = Path(sys.argv[1])
     contact = Contact.model_validate_json((folder / CONTACT_FILE).read_bytes())
     (folder / CONTACT_FILE).unlink()

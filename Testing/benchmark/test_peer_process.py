@@ -1,0 +1,43 @@
+"""A peer in its own process: it runs what is asked, and says why it cannot."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import pytest
+
+pytest.importorskip("monai")
+
+from BrainSegAccelLib.benchmark.peer_process import PeerProcess
+from BrainSegAccelLib.benchmark.peers import make_peer
+from BrainSegAccelLib.errors import RunError
+
+SHAPE = (16, 32, 16)
+
+
+def test_it_runs_when_asked_and_ends_with_its_block(capfd: pytest.CaptureFixture[str]) -> None:
+    with PeerProcess("mambaunet", SHAPE) as peer:
+        assert peer.parameters == make_peer("mambaunet", SHAPE).parameters
+        assert not peer.has_recipe
+        (process,) = psutil.Process().children()
+        before = process.cpu_times().user
+        peer.run()
+        assert process.cpu_times().user > before
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_end_of_the_process_is_an_error_with_its_last_line() -> None:
+    files = {"t1": "nowhere.nii.gz"}
+    with PeerProcess("segresnet", SHAPE, files) as peer:
+        peer.run()
+        with pytest.raises(RunError, match=r"segresnet: its process ended: .*Error"):
+            peer.run_recipe()
+        with pytest.raises(RunError, match="segresnet"):
+            peer.run()
+    with PeerProcess("segresnet", SHAPE) as peer:
+        psutil.Process().children()[0].kill()
+        time.sleep(0.1)
+        with pytest.raises(RunError, match="killed"):
+            peer.run()
