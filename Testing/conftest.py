@@ -84,6 +84,7 @@ def tiny_package(tiny_card: Path) -> ModelPackage:
 def quantised_package(tiny_card: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
     """The tiny model with an INT8 export beside its FP32 one, calibrated on noise."""
     pytest.importorskip("nncf", reason="INT8 exports are made with the int8 extra")
+    from BrainSegAccelLib.backends.openvino import run_export
     from BrainSegAccelLib.network.calibration import calibration_of
     from BrainSegAccelLib.network.quantise import export_quantised
 
@@ -92,7 +93,8 @@ def quantised_package(tiny_card: Path, tmp_path_factory: pytest.TempPathFactory)
     package = load_package(folder / tiny_card.name)
     rng = np.random.default_rng(3)
     noise = rng.normal(size=(2, 1, 4, *package.card.shape)).astype(np.float32)
-    export_quantised(package, calibration_of([(x, np.ones((1, 4), np.float32)) for x in noise]))
+    calibration = calibration_of([(x, np.ones((1, 4), np.float32)) for x in noise])
+    export_quantised(package, calibration, run_export, largest_loss=1.0)
     return load_package(folder / tiny_card.name)
 
 

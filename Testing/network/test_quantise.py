@@ -84,6 +84,55 @@ def test_convolutions_but_the_stem_are_int8_and_nothing_else(
             assert weights[node.input[0]].data_type == onnx.TensorProto.INT8
 
 
+def _int8_convolutions(model: onnx.ModelProto) -> list[str]:
+    graph = model.graph
+    widened = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    return [n.name for n in graph.node if n.op_type == "Conv" and n.input[1] in widened]
+
+
+def test_a_convolution_that_spoils_the_result_goes_back_to_fp32(
+    tiny_package: ModelPackage,
+) -> None:
+    pytest.importorskip("nncf")
+    from BrainSegAccelLib.network.quantise import quantised_onnx
+
+    names: list[str] = []
+
+    def compile_export(export: bytes):
+        """A runtime that finds another region as soon as one convolution is INT8."""
+        found = _int8_convolutions(onnx.load_from_string(export))
+        names.extend(found if not names else [])
+        wrong = bool(names) and names[2] in found
+
+        def run(x: np.ndarray, availability: np.ndarray) -> np.ndarray:
+            regions = np.zeros((3, *x.shape[2:]), np.float32)
+            regions[:, 8 if wrong else 0 :] = 1.0
+            return regions
+
+        return run
+
+    calibration = calibration_of([_case(0), _case(1)], seed=7)
+    cases = replace(
+        calibration,
+        inputs=tuple(
+            (np.resize(x, (1, 4, *tiny_package.card.shape)), there)
+            for x, there in calibration.inputs
+        ),
+    )
+    content, agreement = quantised_onnx(tiny_package, cases, compile_export)
+    left = _int8_convolutions(onnx.load_from_string(content))
+    assert agreement == 1.0
+    assert names[2] not in left
+    assert 0 < len(left) < len(names)
+
+
+def test_the_card_tells_how_well_it_agrees(quantised_package: ModelPackage) -> None:
+    record = quantised_package.card.quantised
+    assert record is not None
+    assert record.agreement_dice is not None
+    assert 0.9 < record.agreement_dice <= 1.0
+
+
 def test_it_is_smaller_and_tied_to_the_weights(quantised_package: ModelPackage) -> None:
     card = quantised_package.card
     assert card.quantised is not None
@@ -129,7 +178,7 @@ def test_the_command_calibrates_on_a_folder(
     model = Path(shutil.copytree(quantised_package.folder, tmp_path / "model"))
     card = model / "tiny.card.json"
     before = card.read_bytes()
-    arguments = ["export", "--model", str(card), "--int8"]
+    arguments = ["export", "--model", str(card), "--int8", "--largest-loss", "1"]
     assert main([*arguments, "--calibration", str(tmp_path / "cases")]) == 0
     record = load_package(card).card.quantised
     assert record is not None

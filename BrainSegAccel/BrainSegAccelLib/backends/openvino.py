@@ -6,6 +6,7 @@ import functools
 import io
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -102,6 +103,27 @@ def shared_core() -> Any:
     from openvino import Core
 
     return Core()
+
+
+def run_export(
+    export: bytes,
+) -> Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]:
+    """Compile an ONNX export for the CPU, in no cache, and return what runs it.
+
+    :returns: maps x (1, 4, D, H, W) and availability (1, 4) to probabilities (3, D, H, W).
+    """
+    core = shared_core()
+    # Else a CPU with BF16 units computes in BF16 what the export leaves open.
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(core.read_model(export), "CPU", settings)
+    request = compiled.create_infer_request()
+
+    def run(x: NDArray[np.float32], availability: NDArray[np.float32]) -> NDArray[np.float32]:
+        request.infer([x, availability], share_inputs=True)
+        found: NDArray[np.float32] = request.get_output_tensor(0).data[0].copy()
+        return found
+
+    return run
 
 
 class OpenVinoEngine:

@@ -29,6 +29,14 @@ def export(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the first synthetic case.")] = 1000,
     count: Annotated[int, typer.Option(min=1, help="Number of synthetic cases.")] = 6,
+    largest_loss: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Of mean Dice with FP32 on these cases; beyond it, convolutions stay in FP32.",
+        ),
+    ] = 0.01,
 ) -> None:
     """Make a model's ONNX export; with --int8, the one with INT8 convolutions.
 
@@ -42,9 +50,10 @@ def export(
     record: OnnxRecord | None
     if int8:
         with needs("int8"):
+            from ..backends.openvino import run_export
             from ..network.quantise import export_quantised
         cases = _calibration(package, calibration, seed, count)
-        path, card = export_quantised(package, cases)
+        path, card = export_quantised(package, cases, run_export, largest_loss)
         record = card.quantised
     else:
         with needs("onnx"):

@@ -49,6 +49,9 @@ class QuantisedRecord(OnnxRecord):
     calibration: CalibrationRecord
     tool: str = Field(description="what chose the scales, with its version")
     layers: int = Field(gt=0, description="convolutions in INT8; all other layers are FP32")
+    agreement_dice: float | None = Field(
+        default=None, ge=0, le=1, description="mean Dice with FP32 on the calibration inputs"
+    )
 
     @property
     def digest(self) -> str:
