@@ -1,6 +1,6 @@
 """What twice the volume costs: one pass over half a brain, a brain and two, in turn.
 
-    python Testing/benchmarks/volume_scaling.py [--models full,fast] [--json FILE]
+    python Testing/benchmarks/volume_scaling.py [--models full,fast] [--give-back] [--json FILE]
 
 The shipped weights as FP32 engines of OpenVINO and in PyTorch eager, in a process that keeps freed
 memory as the command line does. Prints a Markdown table of
@@ -61,11 +61,15 @@ def medians(runs: dict[tuple[str, int], Callable[[], object]]) -> dict[tuple[str
 
 def main() -> None:
     """Measure and print."""
-    keep_freed_memory()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="full,fast")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument(
+        "--give-back", action="store_true", help="give freed memory back, as glibc does by itself"
+    )
     options = parser.parse_args()
+    if not options.give_back:
+        keep_freed_memory()
     shown = " | ".join("x".join(map(str, shape)) for shape in SHAPES)
     print(f"| model | backend | {shown} | a doubling costs |")
     print("|" + "---|" * (len(SHAPES) + 3))

@@ -22,6 +22,12 @@ def train(
             "the weights.safetensors of another run.",
         ),
     ] = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="The weights to start from are of a larger network: keep what fits."
+        ),
+    ] = False,
     teacher: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Learn from what this model says, too (distillation)."),
@@ -63,6 +69,7 @@ def train(
         resume=resume,
         minutes=minutes,
         initial=initial,
+        prune=prune,
         teacher=teacher,
         data=data,
     )

@@ -98,6 +98,9 @@ class TrainingConfig(_Frozen):
     initial_weights: Sha256 | None = Field(
         default=None, description="Weights that the run starts from; none: random ones."
     )
+    initial_pruned: bool = Field(
+        default=False, description="Whether those are of a larger network, and are pruned first."
+    )
     teacher: Sha256 | None = Field(
         default=None, description="Weights of the network that the run learns from."
     )

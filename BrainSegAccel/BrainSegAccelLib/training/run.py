@@ -15,6 +15,7 @@ from .config import TrainingConfig, read_config
 from .own_data import OwnData, OwnSource, open_own_data
 from .precision import multiplies_bf16
 from .pretrained import read_pretrained
+from .pruning import prune as pruned
 from .reporting import BarReport, LogReport, TensorBoardReport
 from .sources import MixedSource, SourceOf, case_device, synthetic_sources
 from .train import CHECKPOINT, Listener, Trainer
@@ -31,6 +32,7 @@ def train(
     resume: bool = False,
     minutes: float | None = None,
     initial: str | None = None,
+    prune: bool = False,
     teacher: str | None = None,
     data: Path | None = None,
 ) -> None:
@@ -38,6 +40,7 @@ def train(
 
     :param minutes: stop after this wall time even if steps are left; the run can be resumed.
     :param initial: weights to start from, see :func:`read_pretrained`.
+    :param prune: they are of a larger network; keep what fits, see :func:`pruning.prune`.
     :param teacher: model to learn from, likewise.
     :param data: folder of labelled cases, see :func:`open_own_data`.
     :raises InputError: for a bad configuration, a foreign checkpoint, a folder in use, unusable
@@ -48,7 +51,13 @@ def train(
     start = read_pretrained(initial) if initial else None
     guide = read_pretrained(teacher) if teacher else None
     own = open_own_data(data, settings.held_out_share) if data else None
-    if start:
+    if prune and not start:
+        raise InputError("prunes nothing", where="--prune", remedy="give weights with --initial")
+    if prune:
+        settings = settings.model_copy(update={"initial_pruned": True})
+    if start and settings.initial_pruned:
+        start = pruned(start, settings.network)
+    elif start:
         start.require_network(settings.network)
     for field, sha256, option in (
         ("initial_weights", start.sha256 if start else None, "--initial"),
