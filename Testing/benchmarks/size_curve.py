@@ -29,7 +29,7 @@ from safetensors.torch import load_file
 FULL = NetworkConfig()
 SIZES = {
     "tiny": NetworkConfig(widths=(8, 16, 32, 64), encoder_blocks=(0, 1, 1, 1), ssd_blocks=(1, 2)),
-    "fast": NetworkConfig(widths=(12, 32, 64, 128), encoder_blocks=(0, 1, 1, 1), ssd_blocks=(1, 2)),
+    "fast": NetworkConfig(widths=(12, 32, 64, 128), encoder_blocks=(0, 0, 1, 1), ssd_blocks=(1, 2)),
     "middle": NetworkConfig(widths=(16, 32, 64, 96)),
     "full": FULL,
     "full, convolutions for SSD": FULL.model_copy(update={"token_mixer": "convolution"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -219,3 +220,12 @@ def test_bad_configuration_is_named_with_its_place(tmp_path: Path) -> None:
 def test_digest_follows_every_setting() -> None:
     assert make_config().digest == make_config().digest
     assert make_config().digest != make_config(seed=1).digest
+
+
+@pytest.mark.parametrize("switch", ["initial_pruned", "quantisation_aware"])
+def test_a_switch_that_is_off_leaves_older_checkpoints_valid(switch: str) -> None:
+    """Checkpoints hold a digest of the fields that there were when their run began."""
+    config = make_config()
+    older = config.model_dump_json(exclude={"initial_pruned", "quantisation_aware"})
+    assert config.digest == hashlib.sha256(older.encode()).hexdigest()
+    assert config.model_copy(update={switch: True}).digest != config.digest

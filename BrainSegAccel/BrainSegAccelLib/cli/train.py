@@ -28,6 +28,13 @@ def train(
             "--prune", help="The weights to start from are of a larger network: keep what fits."
         ),
     ] = False,
+    qat: Annotated[
+        bool,
+        typer.Option(
+            "--qat",
+            help="Round convolutions as the INT8 export will (quantisation-aware training).",
+        ),
+    ] = False,
     teacher: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Learn from what this model says, too (distillation)."),
@@ -70,6 +77,7 @@ def train(
         minutes=minutes,
         initial=initial,
         prune=prune,
+        qat=qat,
         teacher=teacher,
         data=data,
     )

@@ -40,8 +40,8 @@ def load_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
             f"belongs to another training configuration ({str(digest)[:12]}, "
             f"this one is {config.digest[:12]})",
             where=path.name,
-            remedy="resume with the configuration, --initial, --teacher and --data that began the "
-            "run, or start a new folder",
+            remedy="resume with the configuration, --initial, --prune, --qat, --teacher and --data "
+            "that began the run, or start a new folder",
         )
     return state
 

@@ -35,6 +35,9 @@ SUBSET_WEIGHTS = {
 }
 """The subsets without T2 and FLAIR are the hard ones."""
 
+_SWITCHES = ("initial_pruned", "quantisation_aware")
+"""Fields that came later: off, they are no part of the digest, which older checkpoints hold."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +110,9 @@ class TrainingConfig(_Frozen):
     teacher_share: float = Field(
         default=0.5, ge=0, le=1, description="Share of the teacher in the targets, the truth's: 1-."
     )
+    quantisation_aware: bool = Field(
+        default=False, description="Whether convolutions round as those of the INT8 export do."
+    )
     own_data: Sha256 | None = Field(
         default=None, description="Labelled cases of one's own, see OwnData.sha256."
     )
@@ -144,8 +150,9 @@ class TrainingConfig(_Frozen):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """SHA-256 of the canonical JSON, without switches that are off."""
+        off = {name for name in _SWITCHES if not getattr(self, name)}
+        return hashlib.sha256(self.model_dump_json(exclude=off).encode()).hexdigest()
 
     def with_given(self, field: str, sha256: str | None, option: str) -> TrainingConfig:
         """Return the configuration with the hash of files that were given.

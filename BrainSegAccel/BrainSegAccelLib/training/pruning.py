@@ -3,7 +3,7 @@
 Channels that meet in sums go together. All that is added to one residual stream (stem, blocks, up
 path, skip connection, gates) keeps the same channels; what lies inside a block keeps its own; the
 heads of a scan stay whole. Which channels stay is decided by the weights alone, see
-:func:`importance`. Nothing is scaled to make up for what is gone: the training that follows does.
+:func:`_importance`. Nothing is scaled to make up for what is gone: the training that follows does.
 """
 
 from __future__ import annotations
@@ -28,8 +28,26 @@ _SIZES = ("widths", "encoder_blocks", "ssd_blocks")
 
 Unit = tuple[str, int]
 """What is kept or removed as a whole: a channel or a head, by its group and its number there."""
-Owners = tuple[Unit | None, ...]
-"""The unit that each index along an axis belongs to; None: one that always stays."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Neighbours along an axis: ``units`` channels or heads, each of ``size`` indices.
+
+    :param among: the group whose units they are. All parts of a group keep the same units.
+    """
+
+    among: str
+    units: int
+    size: int = 1
+
+    def indices(self) -> list[Unit]:
+        """Return the unit of each index."""
+        return [(self.among, unit) for unit in range(self.units) for _ in range(self.size)]
+
+
+Axis = tuple[Part, ...]
+"""What lies along an axis of a tensor, one part after another; empty: nothing that can go."""
 
 
 class Role(Enum):
@@ -44,16 +62,16 @@ class Role(Enum):
 
 
 @dataclass(frozen=True)
-class Cut:
+class _Cut:
     """An axis of a tensor of :class:`HybridNetwork` that gets shorter with its units."""
 
     tensor: str
-    axis: int
-    owners: Owners
+    number: int
+    axis: Axis
     role: Role
 
 
-def pruned(weights: PretrainedWeights, network: NetworkConfig) -> PretrainedWeights:
+def prune(weights: PretrainedWeights, network: NetworkConfig) -> PretrainedWeights:
     """Return weights of ``network``, cut out of those of a network at least as large.
 
     Of the blocks of a scale the first ones stay. Name and hash remain those of the file.
@@ -65,17 +83,28 @@ def pruned(weights: PretrainedWeights, network: NetworkConfig) -> PretrainedWeig
     """
     _require_larger(weights, network)
     tensors = weights.build(torch.device("cpu")).state_dict()
-    found = list(cuts(network.model_copy(update={"widths": weights.network.widths})))
-    kept = _most_important(importance(found, tensors), cuts(network))
+    wide = network.model_copy(update={"widths": weights.network.widths})
+    kept = _most_important(_importance(_cuts(wide), tensors), _cuts(network))
     left = {"head.bias": tensors["head.bias"]}
-    for cut in found:
-        index = [place for place, unit in enumerate(cut.owners) if unit is None or unit in kept]
-        tensor = left.get(cut.tensor, tensors[cut.tensor])
-        left[cut.tensor] = tensor.index_select(cut.axis, torch.tensor(index))
+    for name, axes in axes_of(wide).items():
+        left[name] = tensors[name]
+        for number, axis in enumerate(axes):
+            if axis:
+                index = [place for place, unit in enumerate(_units(axis)) if unit in kept]
+                left[name] = left[name].index_select(number, torch.tensor(index))
     return replace(weights, network=network, tensors=left)
 
 
-def importance(found: Iterable[Cut], tensors: Mapping[str, Tensor]) -> dict[Unit, float]:
+def axes_of(config: NetworkConfig) -> dict[str, tuple[Axis, ...]]:
+    """Tell of every parameter but the last bias, which stays as it is, what lies along its axes."""
+    axes: dict[str, tuple[Axis, ...]] = {}
+    for cut in _cuts(config):
+        before = axes.get(cut.tensor, ())
+        axes[cut.tensor] = (*before, *((),) * (cut.number - len(before)), cut.axis)
+    return axes
+
+
+def _importance(cuts: Iterable[_Cut], tensors: Mapping[str, Tensor]) -> dict[Unit, float]:
     """Score units by magnitude, after Li et al. 2017, arXiv 1608.08710, over all their layers.
 
     The score of a unit u is how strong it is times how much it is used::
@@ -86,12 +115,12 @@ def importance(found: Iterable[Cut], tensors: Mapping[str, Tensor]) -> dict[Unit
     so that each layer counts alike, and a unit that is never read, or always zero, scores 0.
     """
     scores: dict[Unit, dict[Role, float]] = {}
-    for cut in found:
+    for cut in cuts:
         squares: defaultdict[Unit, float] = defaultdict(float)
-        along = tensors[cut.tensor].double().square().movedim(cut.axis, 0)
-        for unit, square in zip(cut.owners, along.reshape(len(cut.owners), -1).sum(1), strict=True):
-            if unit is not None:
-                squares[unit] += float(square)
+        along = tensors[cut.tensor].double().square().movedim(cut.number, 0).flatten()
+        units = _units(cut.axis)
+        for unit, square in zip(units, along.reshape(len(units), -1).sum(1).tolist(), strict=True):
+            squares[unit] += square
         norms = {unit: math.sqrt(square) for unit, square in squares.items()}
         mean = sum(norms.values()) / len(norms)
         for unit, norm in norms.items():
@@ -101,26 +130,21 @@ def importance(found: Iterable[Cut], tensors: Mapping[str, Tensor]) -> dict[Unit
     return {unit: roles[Role.WRITES] * roles[Role.READS] for unit, roles in scores.items()}
 
 
-def _most_important(scores: Mapping[Unit, float], smaller: Iterable[Cut]) -> Collection[Unit]:
+def _most_important(scores: Mapping[Unit, float], smaller: Iterable[_Cut]) -> Collection[Unit]:
     """Choose as many units of each group as the smaller network has; of equals the first."""
-    wanted: defaultdict[str, set[Unit]] = defaultdict(set)
-    for cut in smaller:
-        for unit in cut.owners:
-            if unit is not None:
-                wanted[unit[0]].add(unit)
+    wanted = {part.among: part.units for cut in smaller for part in cut.axis}
     groups: defaultdict[str, list[Unit]] = defaultdict(list)
     for unit in scores:
         groups[unit[0]].append(unit)
     kept: set[Unit] = set()
     for group, units in groups.items():
         units.sort(key=lambda unit: (-scores[unit], unit))
-        kept.update(units[: len(wanted[group])])
+        kept.update(units[: wanted[group]])
     return kept
 
 
 def _require_larger(weights: PretrainedWeights, network: NetworkConfig) -> None:
     theirs, ours = weights.network.model_dump(), network.model_dump()
-    wrong = []
     for name, wanted in ours.items():
         given = theirs[name]
         if name in _SIZES:
@@ -128,26 +152,24 @@ def _require_larger(weights: PretrainedWeights, network: NetworkConfig) -> None:
         else:
             fits = given == wanted
         if not fits:
-            wrong.append(f"{name} {given} to {wanted}")
-    if wrong:
-        raise InputError(
-            f"cannot be pruned from {' and '.join(wrong)}",
-            where=weights.name,
-            remedy="only widths and numbers of blocks can shrink: change the configuration or "
-            "give other weights",
-        )
+            raise InputError(
+                f"cannot be pruned to {name} {wanted}, as it has {'only ' * (name in _SIZES)}"
+                f"{given}",
+                where=weights.name,
+                remedy="change the configuration or give the weights of another network",
+            )
 
 
-def cuts(config: NetworkConfig) -> Iterator[Cut]:
-    """Say of every tensor but the last bias which units its indices belong to."""
-    streams = [_group(f"{r} mm", w) for r, w in zip((2, 4, 8, 16), config.widths, strict=True)]
+def _cuts(config: NetworkConfig) -> Iterator[_Cut]:
+    """Go through all axes of all tensors that get shorter, in order of their number."""
+    streams = [_group(f"{mm} mm", w) for mm, w in zip((2, 4, 8, 16), config.widths, strict=True)]
     fine, *_, coarse = streams
-    yield Cut("stem.weight", 0, fine, Role.FOLLOWS)
+    yield _Cut("stem.weight", 0, fine, Role.FOLLOWS)
     yield from _instance_norm("stem_norm", fine)
     for name, stream in (("stem_gate", fine), ("coarse_gate", coarse)):
         for layer in ("scale", "shift"):
-            yield Cut(f"{name}.{layer}.weight", 0, stream, Role.FOLLOWS)
-            yield Cut(f"{name}.{layer}.bias", 0, stream, Role.FOLLOWS)
+            yield _Cut(f"{name}.{layer}.weight", 0, stream, Role.FOLLOWS)
+            yield _Cut(f"{name}.{layer}.bias", 0, stream, Role.FOLLOWS)
     for index, (above, below) in enumerate(pairwise(streams)):
         yield from _normalised_convolution(f"down.{index}.conv", above, below)
         yield from _instance_norm(f"down.{index}.norm", below)
@@ -163,60 +185,70 @@ def cuts(config: NetworkConfig) -> Iterator[Cut]:
     for index, (below, above) in enumerate(pairwise(reversed(streams))):
         yield from _linear(f"up.{index}.expand", below, above * _OFFSETS)
         yield from _residual_block(f"up.{index}.refine", above)
-    yield Cut("head.weight", 1, fine, Role.READS)
+    yield _Cut("head.weight", 1, fine, Role.READS)
 
 
-def _group(name: str, count: int) -> Owners:
-    return tuple((name, number) for number in range(count))
+def _group(name: str, count: int) -> Axis:
+    return (Part(name, count),)
 
 
-def _linear(name: str, reads: Owners, writes: Owners) -> Iterator[Cut]:
-    yield Cut(f"{name}.weight", 0, writes, Role.WRITES)
-    yield Cut(f"{name}.weight", 1, reads, Role.READS)
-    yield Cut(f"{name}.bias", 0, writes, Role.FOLLOWS)
+def _units(axis: Axis) -> list[Unit]:
+    """Return the unit of each index."""
+    return [unit for part in axis for unit in part.indices()]
 
 
-def _normalised_convolution(name: str, reads: Owners, writes: Owners) -> Iterator[Cut]:
-    yield Cut(f"{name}.weight", 0, writes, Role.FOLLOWS)
-    yield Cut(f"{name}.weight", 1, reads, Role.READS)
+def _width(stream: Axis) -> int:
+    return sum(part.units for part in stream)
 
 
-def _instance_norm(name: str, units: Owners) -> Iterator[Cut]:
-    yield Cut(f"{name}.weight", 0, units, Role.WRITES)
-    yield Cut(f"{name}.bias", 0, units, Role.FOLLOWS)
+def _linear(name: str, reads: Axis, writes: Axis) -> Iterator[_Cut]:
+    yield _Cut(f"{name}.weight", 0, writes, Role.WRITES)
+    yield _Cut(f"{name}.weight", 1, reads, Role.READS)
+    yield _Cut(f"{name}.bias", 0, writes, Role.FOLLOWS)
 
 
-def _layer_norm(name: str, units: Owners) -> Iterator[Cut]:
-    yield Cut(f"{name}.weight", 0, units, Role.FOLLOWS)
-    yield Cut(f"{name}.bias", 0, units, Role.FOLLOWS)
+def _normalised_convolution(name: str, reads: Axis, writes: Axis) -> Iterator[_Cut]:
+    yield _Cut(f"{name}.weight", 0, writes, Role.FOLLOWS)
+    yield _Cut(f"{name}.weight", 1, reads, Role.READS)
 
 
-def _residual_block(name: str, stream: Owners) -> Iterator[Cut]:
-    inner = _group(name, len(stream))
+def _instance_norm(name: str, units: Axis) -> Iterator[_Cut]:
+    yield _Cut(f"{name}.weight", 0, units, Role.WRITES)
+    yield _Cut(f"{name}.bias", 0, units, Role.FOLLOWS)
+
+
+def _layer_norm(name: str, units: Axis) -> Iterator[_Cut]:
+    yield _Cut(f"{name}.weight", 0, units, Role.FOLLOWS)
+    yield _Cut(f"{name}.bias", 0, units, Role.FOLLOWS)
+
+
+def _residual_block(name: str, stream: Axis) -> Iterator[_Cut]:
+    inner = _group(name, _width(stream))
     yield from _normalised_convolution(f"{name}.first", stream, inner)
     yield from _instance_norm(f"{name}.first_norm", inner)
     yield from _normalised_convolution(f"{name}.second", inner, stream)
     yield from _instance_norm(f"{name}.second_norm", stream)
 
 
-def _ssd_block(name: str, stream: Owners, config: NetworkConfig) -> Iterator[Cut]:
+def _ssd_block(name: str, stream: Axis, config: NetworkConfig) -> Iterator[_Cut]:
     """The block is as wide inside as its stream: each scan has one head for ``head_width``."""
-    # What a scan's heads share: the inflow B and the outflow C of the state.
-    shared: Owners = (None,) * (2 * config.state_width)
-    scanned: Owners = ()
+    width = _width(stream)
+    heads = width // config.head_width
+    scanned: Axis = ()
     for direction in ("forward_scan", "backward_scan"):
         scan = f"{name}.{direction}"
-        heads = _group(scan, len(stream) // config.head_width)
-        values = tuple(head for head in heads for _ in range(config.head_width))
-        yield from _linear(f"{scan}.project", stream, values + shared + heads)
+        values, per_head = Part(scan, heads, config.head_width), Part(scan, heads)
+        # What the heads share, and what always stays: inflow B and outflow C of the state.
+        state = Part(f"{scan}.state", 2 * config.state_width)
+        yield from _linear(f"{scan}.project", stream, (values, state, per_head))
         for vector in ("log_decay", "step_bias", "skip"):
-            yield Cut(f"{scan}.{vector}", 0, heads, Role.FOLLOWS)
-        scanned += values
+            yield _Cut(f"{scan}.{vector}", 0, (per_head,), Role.FOLLOWS)
+        scanned += (values,)
     yield from _layer_norm(f"{name}.norm", stream)
     yield from _linear(f"{name}.gate", stream, scanned)
     yield from _layer_norm(f"{name}.mixed_norm", scanned)
     yield from _linear(f"{name}.project", scanned, stream)
-    hidden = _group(f"{name}.perceptron", 2 * len(stream))
+    hidden = _group(f"{name}.perceptron", 2 * width)
     yield from _layer_norm(f"{name}.perceptron_norm", stream)
     yield from _linear(f"{name}.expand", stream, hidden)
     yield from _linear(f"{name}.contract", hidden, stream)

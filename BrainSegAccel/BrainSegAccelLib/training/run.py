@@ -33,6 +33,7 @@ def train(
     minutes: float | None = None,
     initial: str | None = None,
     prune: bool = False,
+    qat: bool = False,
     teacher: str | None = None,
     data: Path | None = None,
 ) -> None:
@@ -41,6 +42,7 @@ def train(
     :param minutes: stop after this wall time even if steps are left; the run can be resumed.
     :param initial: weights to start from, see :func:`read_pretrained`.
     :param prune: they are of a larger network; keep what fits, see :func:`pruning.prune`.
+    :param qat: round convolutions as the INT8 export will, see :mod:`fake_quantisation`.
     :param teacher: model to learn from, likewise.
     :param data: folder of labelled cases, see :func:`open_own_data`.
     :raises InputError: for a bad configuration, a foreign checkpoint, a folder in use, unusable
@@ -51,10 +53,12 @@ def train(
     start = read_pretrained(initial) if initial else None
     guide = read_pretrained(teacher) if teacher else None
     own = open_own_data(data, settings.held_out_share) if data else None
-    if prune and not start:
-        raise InputError("prunes nothing", where="--prune", remedy="give weights with --initial")
     if prune:
         settings = settings.model_copy(update={"initial_pruned": True})
+    if qat:
+        settings = settings.model_copy(update={"quantisation_aware": True})
+    if settings.initial_pruned and not start:
+        raise InputError("prunes nothing", where="--prune", remedy="give weights with --initial")
     if start and settings.initial_pruned:
         start = pruned(start, settings.network)
     elif start:

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..files.atomic import atomic_write
 from ..network.hybrid import HybridNetwork
 from .checkpoint import load_checkpoint, save_checkpoint, save_weights
 from .config import TrainingConfig
+from .fake_quantisation import calibrate, quantise, quantised_with
 from .loss import RegionLoss, SupervisedNetwork
 from .precision import mixed_precision
 from .pretrained import PretrainedWeights
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
+CALIBRATION_SAMPLES = 16
+"""Samples that set the first ranges of quantisation-aware training."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class Trainer:
             initial.load_into(network)
         self.model = SupervisedNetwork(network).to(device)
         self.average = copy.deepcopy(self.model.network)
+        if config.quantisation_aware:
+            quantise(self.model.network)  # the average stays as it will be loaded
         self.optimiser = _optimiser(self.model, config)
         self.loss = RegionLoss(
             config.cross_entropy_weight, config.deep_supervision, config.teacher_share
@@ -133,6 +139,8 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.folder / "training.json") as beside:
             beside.write_text(self.config.model_dump_json(indent=2) + "\n")
+        if self.config.quantisation_aware and self.step == 0:
+            calibrate(self.model.network, self._run_first_samples)
         saved = began = time.monotonic()
         pace = 0.0
         for stage, sample in self._samples():
@@ -173,7 +181,16 @@ class Trainer:
     def _scores(self) -> dict[str, float] | None:
         """Validate when it is time: every so many steps, and after the last one."""
         due = self.step % self.config.validation_steps == 0 or self.step == self.config.steps
-        return self.validation.score(self.average) if due and self.validation.sets else None
+        if not due or not self.validation.sets:
+            return None
+        if self.config.quantisation_aware:
+            return self.validation.score(quantised_with(self.model.network, self.average))
+        return self.validation.score(self.average)
+
+    def _run_first_samples(self) -> None:
+        for _, sample in islice(self._samples(), CALIBRATION_SAMPLES):
+            with mixed_precision(self.device):
+                self.model(sample.x.to(self.device).float(), sample.availability.to(self.device))
 
     def _samples(self) -> Iterator[tuple[int, Sample]]:
         """The rest of the curriculum: (stage, batch) from the current step on."""
