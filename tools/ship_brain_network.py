@@ -75,7 +75,8 @@ def main() -> None:
             data=DATA,
             procedure=f"{config.images_per_head} images of a new head a step, AdamW, cosine, "
             f"averaged weights, {config.precision}",
-            configuration="defaults of BrainTrainingConfig in BrainSegAccelLib/training",
+            configuration=f"{config.name}: BrainTrainingConfig in BrainSegAccelLib/training, its "
+            "defaults but for seed and steps",
             seed=config.seed,
             steps=config.steps,
             hours=options.hours,

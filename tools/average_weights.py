@@ -1,0 +1,49 @@
+"""Average the weights of two training runs, of which the second began with the first's.
+
+    python tools/average_weights.py FIRST SECOND OUTPUT --share 0.6
+
+The result is ``(1 - share) * first + share * second`` (Wortsman et al. 2022, "Model soups", arXiv
+2203.05482). OUTPUT becomes a folder as training leaves it, to be shipped with ship_model.py: its
+``training.json`` is that of the second run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from BrainSegAccelLib.errors import InputError
+from BrainSegAccelLib.training.checkpoint import save_weights
+from BrainSegAccelLib.training.config import read_config
+from BrainSegAccelLib.training.pretrained import read_pretrained
+from BrainSegAccelLib.training.train import WEIGHTS
+
+
+def main() -> None:
+    """Read both, average, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("first", type=Path, help="folder of the earlier run")
+    parser.add_argument("second", type=Path, help="folder of the run that began with its weights")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--share", type=float, required=True, help="of the second, 0 to 1")
+    options = parser.parse_args()
+    if not 0 <= options.share <= 1:
+        raise InputError("must be between 0 and 1", where="--share")
+    config = read_config(options.second / "training.json")
+    earlier, later = (
+        read_pretrained(str(folder / WEIGHTS)) for folder in (options.first, options.second)
+    )
+    if config.initial_weights != earlier.sha256:
+        raise InputError("did not begin with the weights of the first", where=options.second.name)
+    averaged = {
+        name: tensor.float().lerp(later.tensors[name].float(), options.share)
+        for name, tensor in earlier.tensors.items()
+    }
+    options.output.mkdir(parents=True, exist_ok=True)
+    shutil.copy(options.second / "training.json", options.output)
+    save_weights(options.output / WEIGHTS, averaged, config)
+
+
+if __name__ == "__main__":
+    main()
