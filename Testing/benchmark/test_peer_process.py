@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("monai")
 
-from BrainSegAccelLib.benchmark.peer_process import PeerProcess
-from BrainSegAccelLib.benchmark.peers import make_peer
+from BrainSegAccelLib.benchmark.peer_process import PEER_NAMES, PeerProcess
+from BrainSegAccelLib.benchmark.peers import PEERS, make_peer
 from BrainSegAccelLib.errors import RunError
 
 SHAPE = (16, 32, 16)
@@ -19,6 +19,7 @@ SHAPE = (16, 32, 16)
 def test_it_runs_when_asked_and_ends_with_its_block(capfd: pytest.CaptureFixture[str]) -> None:
     with PeerProcess("mambaunet", SHAPE) as peer:
         assert peer.parameters == make_peer("mambaunet", SHAPE).parameters
+        assert peer.title == PEERS["mambaunet"][0]
         assert not peer.has_recipe
         (process,) = psutil.Process().children()
         before = process.cpu_times().user
@@ -26,6 +27,10 @@ def test_it_runs_when_asked_and_ends_with_its_block(capfd: pytest.CaptureFixture
         assert process.cpu_times().user > before
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert capfd.readouterr() == ("", "")
+
+
+def test_names_are_those_of_the_peers() -> None:
+    assert tuple(PEERS) == PEER_NAMES
 
 
 def test_the_end_of_the_process_is_an_error_with_its_last_line() -> None:

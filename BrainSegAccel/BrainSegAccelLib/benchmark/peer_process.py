@@ -16,8 +16,9 @@ from types import TracebackType
 
 from ..backends.protocol import Shape
 from ..errors import RunError
-from .peers import PEERS, make_peer, monai_recipe
 
+PEER_NAMES = ("segresnet", "dynunet", "swinunetr", "mambaunet")
+"""The keys of `peers.PEERS`, which this process need not import."""
 _NETWORK, _RECIPE = "network", "recipe"
 _DONE = "done"
 
@@ -25,14 +26,14 @@ _DONE = "done"
 class PeerProcess:
     """Starts a peer, and has it run; a context manager that ends the process.
 
-    :param name: one of `peers.PEERS`.
+    :param name: one of `PEER_NAMES`.
     :param shape: static shape (D, H, W) of its volume.
     :param files: what `peers.monai_recipe` reads; None where only the network is to be timed.
     :raises RunError: it does not start.
     """
 
     def __init__(self, name: str, shape: Shape, files: Mapping[str, str] | None = None) -> None:
-        self.name, self.title, self.has_recipe = name, PEERS[name][0], files is not None
+        self.name, self.has_recipe = name, files is not None
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (until __exit__)
         path = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
@@ -43,7 +44,8 @@ class PeerProcess:
             stderr=self._log,
             text=True,
         )
-        self.parameters = int(self._answer())
+        told = json.loads(self._answer())
+        self.title, self.parameters = str(told["title"]), int(told["parameters"])
 
     def __enter__(self) -> PeerProcess:
         return self
@@ -85,17 +87,25 @@ class PeerProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
+            failed = self._process.wait() > 0
             self._log.seek(0)
-            last = self._log.read().strip().splitlines()[-1:]
-            raise RunError(f"its process ended: {' '.join(last) or 'killed'}", where=self.name)
+            why = " ".join(self._log.read().strip().splitlines()[-1:]) if failed else "killed"
+            raise RunError(f"its process ended: {why}", where=self.name)
         return line
 
 
 def main(name: str, shape: str, files: str) -> None:
     """Run what standard input asks for, line by line, and say when it is done."""
+    # Answers keep standard output to themselves: libraries print on it when they are imported.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    from .peers import make_peer, monai_recipe
+
     depth, height, width = json.loads(shape)
     peer = make_peer(name, (depth, height, width))
-    print(peer.parameters, flush=True)
+    print(
+        json.dumps({"title": peer.title, "parameters": peer.parameters}), file=answers, flush=True
+    )
     with tempfile.TemporaryDirectory() as folder:
         given = json.loads(files)
         runs = {_NETWORK: peer.run}
@@ -103,7 +113,7 @@ def main(name: str, shape: str, files: str) -> None:
             runs[_RECIPE] = monai_recipe(given, folder)
         for line in sys.stdin:
             runs[line.strip()]()
-            print(_DONE, flush=True)
+            print(_DONE, file=answers, flush=True)
 
 
 if __name__ == "__main__":

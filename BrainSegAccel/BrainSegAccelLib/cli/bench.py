@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,13 +125,16 @@ def _peers(names: str) -> tuple[str, ...]:
     from .extras import needs
 
     with needs("train"):
-        from ..benchmark.peers import PEERS
-    chosen = tuple(PEERS) if names == "all" else tuple(names.split(","))
-    unknown = [name for name in chosen if name not in PEERS]
+        if not find_spec("monai"):
+            raise ModuleNotFoundError(name="monai")
+    from ..benchmark.peer_process import PEER_NAMES
+
+    chosen = PEER_NAMES if names == "all" else tuple(names.split(","))
+    unknown = [name for name in chosen if name not in PEER_NAMES]
     if unknown:
         raise InputError(
             f"unknown network {unknown[0]!r}",
             where="--peers",
-            remedy=f"use {', '.join(PEERS)}, all or none",
+            remedy=f"use {', '.join(PEER_NAMES)}, all or none",
         )
     return chosen
