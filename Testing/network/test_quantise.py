@@ -126,6 +126,35 @@ def test_a_convolution_that_spoils_the_result_goes_back_to_fp32(
     assert 0 < len(left) < len(names)
 
 
+def test_an_agreement_that_is_not_reached_is_a_warning(
+    tiny_package: ModelPackage, tmp_path: Path
+) -> None:
+    pytest.importorskip("nncf")
+    from BrainSegAccelLib.network.quantise import export_quantised
+
+    calls = 0
+
+    def compile_export(export: bytes):
+        """A runtime that never finds the same twice."""
+        nonlocal calls
+        calls += 1
+        here = calls % 8
+
+        def run(x: np.ndarray, availability: np.ndarray) -> np.ndarray:
+            regions = np.zeros((3, *x.shape[2:]), np.float32)
+            regions[:, here] = 1.0
+            return regions
+
+        return run
+
+    shutil.copytree(tiny_package.folder, tmp_path / "model")
+    package = load_package(tmp_path / "model" / "tiny.card.json")
+    x = np.resize(_case(0)[0], (1, 4, *package.card.shape))
+    calibration = calibration_of([(x, np.ones((1, 4), np.float32))])
+    with pytest.warns(UserWarning, match="agrees with FP32 to a mean Dice of"):
+        export_quantised(package, calibration, compile_export)
+
+
 def test_the_card_tells_how_well_it_agrees(quantised_package: ModelPackage) -> None:
     record = quantised_package.card.quantised
     assert record is not None
