@@ -60,15 +60,14 @@ def test_nothing_of_the_exporting_machine_is_in_it(shipped: ModelPackage) -> Non
 
 def test_every_weight_of_the_export_is_one_of_the_safetensors(shipped: ModelPackage) -> None:
     """Convolution kernels, the bulk of the parameters, stand in the export as they were trained."""
-    weights = {
-        array.astype(np.float32).tobytes() for array in load_arrays(shipped.weights()).values()
-    }
+    arrays = load_arrays(shipped.weights()).values()
+    weights = {array.astype(np.float32).tobytes() for array in arrays}
     kernels = [
         onnx.numpy_helper.to_array(tensor)
         for tensor in _graph(shipped.onnx()).initializer
         if len(tensor.dims) == 5 and tensor.dims[1] > 1
     ]
-    assert len(kernels) > 20
+    assert len(kernels) == sum(array.ndim == 5 and array.shape[1] > 1 for array in arrays) > 10
     for kernel in kernels:
         assert kernel.astype(np.float32).tobytes() in weights
 
