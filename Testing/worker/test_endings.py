@@ -232,7 +232,7 @@ def test_closing_leaves_nothing(
     if moment == "while it starts":
         desk.poll()
     elif moment == "while it works":
-        desk.stage(f"benchmark: model only, {ENDLESS} iterations")
+        desk.stage("network")
     desk.client.close()
     assert desk.client.poll() == []
     assert children() == []

@@ -218,6 +218,8 @@ class WorkerClient:
             task.timeline.plan(message.stages or ())
         elif isinstance(message, messages.StageMessage):
             task.timeline.begin(message.name)
+            if not task.cancelled:  # Told at once: it may be over before the next poll.
+                self._tell_progress(task)
         elif isinstance(message, messages.AdvanceMessage):
             task.timeline.advance(message.fraction)
         else:
