@@ -1,4 +1,4 @@
-"""Average the weights of two training runs, of which the second began with the first's.
+"""Average the weights of two training runs: of two from one start, or of one and what it led to.
 
     python tools/average_weights.py FIRST SECOND OUTPUT --share 0.6
 
@@ -23,8 +23,12 @@ from BrainSegAccelLib.training.train import WEIGHTS
 def main() -> None:
     """Read both, average, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("first", type=Path, help="folder of the earlier run")
-    parser.add_argument("second", type=Path, help="folder of the run that began with its weights")
+    parser.add_argument("first", type=Path, help="folder of one run")
+    parser.add_argument(
+        "second",
+        type=Path,
+        help="folder of a run that began with its weights, or with the same as it",
+    )
     parser.add_argument("output", type=Path)
     parser.add_argument("--share", type=float, required=True, help="of the second, 0 to 1")
     options = parser.parse_args()
@@ -34,8 +38,11 @@ def main() -> None:
     earlier, later = (
         read_pretrained(str(folder / WEIGHTS)) for folder in (options.first, options.second)
     )
-    if config.initial_weights != earlier.sha256:
-        raise InputError("did not begin with the weights of the first", where=options.second.name)
+    began_with = {earlier.sha256, read_config(options.first / "training.json").initial_weights}
+    if config.initial_weights not in began_with - {None}:
+        raise InputError(
+            "began neither with the weights of the first nor as it did", where=options.second.name
+        )
     averaged = {
         name: tensor.float().lerp(later.tensors[name].float(), options.share)
         for name, tensor in earlier.tensors.items()

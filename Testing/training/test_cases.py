@@ -104,8 +104,13 @@ def test_a_cavity_is_fluid_and_no_tumour() -> None:
 
 
 def test_stripping_decides_what_is_left_around_the_brain(generator: CaseGenerator) -> None:
-    clean, imperfect, absent = (generator.generate(5, CaseKind.RING, left) for left in Stripping)
+    clean, generous, imperfect, absent = (
+        generator.generate(5, CaseKind.RING, left) for left in Stripping
+    )
     assert torch.equal(clean.mask, clean.brain)
+    rim = generous.mask & ~generous.brain
+    assert 0.02 < rim.sum() / generous.brain.sum() < 0.3
+    assert generous.images[0, rim].mean() < 0.8 * generous.images[0, generous.brain].mean()
     assert (imperfect.mask & ~imperfect.brain).any()
     assert imperfect.mask.sum() < 2 * imperfect.brain.sum()
     assert absent.mask.sum() > 1.5 * absent.brain.sum()

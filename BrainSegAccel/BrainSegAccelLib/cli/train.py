@@ -14,6 +14,12 @@ def train(
         Path, typer.Argument(metavar="FOLDER", help="Where checkpoint, weights and reports go.")
     ],
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Instead of the configuration's seed: another run of the same recipe."
+        ),
+    ] = None,
     initial: Annotated[
         str | None,
         typer.Option(
@@ -75,6 +81,7 @@ def train(
         device=device,
         resume=resume,
         minutes=minutes,
+        seed=seed,
         initial=initial,
         prune=prune,
         qat=qat,

@@ -52,7 +52,8 @@ class LesionContrast:
 def _t1(chance: Chance) -> TissueContrast:
     csf = chance.uniform(0.08, 0.45)
     grey = chance.uniform(0.55, 0.8)
-    white = grey + chance.uniform(0.06, 0.38)
+    # Spin echoes show the two tissues nearly alike.
+    white = grey + (chance.uniform(0.03, 0.14) if chance.event(0.35) else chance.uniform(0.1, 0.38))
     return TissueContrast(
         grey=grey,
         white=white,
@@ -109,8 +110,8 @@ def _lesion_contrasts(
 ) -> tuple[LesionContrast, LesionContrast, LesionContrast]:
     """On T1 (before contrast agent), T2 and FLAIR."""
     # Many oedemas are markedly dark on T1, though never as dark as necrosis can be.
-    darkening = chance.uniform(0.15, 0.38) if chance.event(0.45) else chance.uniform(-0.02, 0.2)
-    if chance.event(0.2):
+    darkening = chance.uniform(0.15, 0.38) if chance.event(0.35) else chance.uniform(-0.02, 0.2)
+    if chance.event(0.25):
         # Mild oedema hardly leaves white matter's intensity.
         darkening = -chance.uniform(0, 0.5) * (t1.white - t1.grey)
     oedema1 = max(t1.grey - darkening, t1.csf + 0.06)
@@ -126,7 +127,10 @@ def _lesion_contrasts(
         else:
             coref = flair.grey + chance.uniform(-0.15, 0.15)
     else:
+        # Protein, old blood and dense cells bring some cores to the brain's own level, or above.
         core1 = chance.uniform(t1.csf, t1.grey * 0.95)
+        if chance.event(0.2):
+            core1 = t1.grey * chance.uniform(0.85, 1.2)
         core2 = chance.uniform(t2.grey + 0.1, t2.csf * 1.02)
         coref = chance.uniform(flair.csf, oedemaf + 0.1)
     return (

@@ -31,6 +31,7 @@ def train(
     device: str = "cpu",
     resume: bool = False,
     minutes: float | None = None,
+    seed: int | None = None,
     initial: str | None = None,
     prune: bool = False,
     qat: bool = False,
@@ -40,6 +41,7 @@ def train(
     """Run (or go on with) the training of ``config`` in ``folder``.
 
     :param minutes: stop after this wall time even if steps are left; the run can be resumed.
+    :param seed: instead of the configuration's: another run of the same recipe.
     :param initial: weights to start from, see :func:`read_pretrained`.
     :param prune: they are of a larger network; keep what fits, see :func:`pruning.prune`.
     :param qat: round convolutions as the INT8 export will, see :mod:`fake_quantisation`.
@@ -53,6 +55,8 @@ def train(
     start = read_pretrained(initial) if initial else None
     guide = read_pretrained(teacher) if teacher else None
     own = open_own_data(data, settings.held_out_share) if data else None
+    if seed is not None:
+        settings = settings.model_copy(update={"seed": seed})
     if prune:
         settings = settings.model_copy(update={"initial_pruned": True})
     if qat:
