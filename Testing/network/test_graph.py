@@ -14,6 +14,7 @@ from BrainSegAccelLib.network.package import ModelPackage
 torch = pytest.importorskip("torch")
 
 from BrainSegAccelLib.network.program import (  # noqa: E402
+    QUANTISER,
     deployed_network,
     example_inputs,
     exported_program,
@@ -28,19 +29,24 @@ VOCABULARY = frozenset(
         *("relu", "silu", "softplus", "sigmoid"),
         *("cat", "clone", "flip", "pad", "permute", "select", "slice", "unsqueeze"),
         *("_unsafe_view", "view", "_to_copy", "_assert_tensor_metadata"),
+        QUANTISER,
     }
 )
-"""Every ATen operator that the exported program may call, in any precision."""
+"""Every operator that the exported program may call, in any precision."""
 
-NOT_CONVERTED = frozenset({"_assert_tensor_metadata.default"})
+NOT_CONVERTED = frozenset({"aten._assert_tensor_metadata.default"})
 """Checks at export, which Torch-TensorRT removes."""
 
 SUBSETS = [subset for subset in product((0.0, 1.0), repeat=4) if any(subset)]
 
 
-@pytest.fixture(scope="module", params=[Precision.FP32, Precision.FP16])
+@pytest.fixture(scope="module", params=[Precision.FP32, Precision.FP16, Precision.INT8])
 def program(request: pytest.FixtureRequest, tiny_package: ModelPackage):
-    return exported_program(tiny_package, tiny_package.card.shape, request.param, Device.CPU)
+    package = tiny_package
+    if request.param is Precision.INT8:
+        pytest.importorskip("modelopt", reason="ModelOpt comes with the tensorrt extra")
+        package = request.getfixturevalue("quantised_package")
+    return exported_program(package, package.card.shape, request.param, Device.CPU)
 
 
 def _operators(program) -> set[str]:
@@ -102,17 +108,18 @@ def test_every_operator_has_a_converter_in_torch_tensorrt(program) -> None:
         pytest.skip("torch-tensorrt is not installed (pip install --no-deps torch-tensorrt)")
     folder = Path(found.submodule_search_locations[0], "dynamo", "conversion")
     text = (folder / "aten_ops_converters.py").read_text()
-    registered = set(re.findall(r"@dynamo_tensorrt_converter\(\s*torch\.ops\.aten\.([\w.]+)", text))
+    decorator = r"@dynamo_tensorrt_converter\(\s*torch\.ops\.((?:aten|tensorrt)\.[\w.]+)"
+    registered = set(re.findall(decorator, text))
     assert len(registered) > 100
     # As Torch-TensorRT does first: PyTorch's core operators, and repeat in simpler ones.
     simpler = get_decompositions([torch.ops.aten.repeat])
     table = {**torch.export.default_decompositions(), **simpler}
     needed = {
-        str(node.target).removeprefix("aten.")
+        str(node.target)
         for node in program.run_decompositions(table).graph.nodes
         if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload)
     }
-    assert "convolution.default" in needed
+    assert "aten.convolution.default" in needed
     assert needed - NOT_CONVERTED <= registered, needed - registered
 
 

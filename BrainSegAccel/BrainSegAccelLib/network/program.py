@@ -15,16 +15,24 @@ from .weights import load_network
 
 ARITHMETIC = frozenset({"conv3d", "linear", "matmul", "instance_norm", "layer_norm"})
 """Operators that do the arithmetic, as ATen names them."""
+QUANTISER = "quantize_op"
+"""The operator, of the library ``tensorrt``, through which an INT8 layer gets its input."""
 
 _NAMES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
-_ROUNDED = {Precision.FP16: torch.float16, Precision.BF16: torch.bfloat16}
+_ROUNDED = {
+    Precision.FP16: torch.float16,
+    Precision.BF16: torch.bfloat16,
+    # What INT8 leaves open: a GPU that computes in INT8 does in FP16.
+    Precision.INT8: torch.float16,
+}
 
 
 class DeployedNetwork(nn.Module):
     """The network in one precision, from FP32 inputs to FP32 probabilities.
 
     FP16 and BF16 are PyTorch's autocast: convolutions, linear layers and most matrix products are
-    rounded; the sums and exponentials of the state-space decay stay in FP32, see `ssd`.
+    rounded; the sums and exponentials of the state-space decay stay in FP32, see `ssd`. INT8 is
+    FP16 but for the convolutions that are INT8 in the model's export, see `int8_convolution`.
     """
 
     def __init__(self, network: HybridNetwork, precision: Precision) -> None:
@@ -45,9 +53,17 @@ class DeployedNetwork(nn.Module):
 def deployed_network(package: ModelPackage, precision: Precision, device: Device) -> nn.Module:
     """Return the network of a model on a device, in evaluation mode.
 
-    :raises ModelError: the weights cannot be trusted.
+    :raises ModelError: the weights, or for INT8 its export, cannot be trusted.
+    :raises UnavailableError: INT8 is asked for and the model has no export for it.
     """
-    return DeployedNetwork(load_network(package), precision).eval().to(device.value)
+    network = load_network(package)
+    if precision is Precision.INT8:
+        # ModelOpt and ONNX are needed for INT8 alone.
+        from .int8_convolution import quantise
+        from .quantised_layers import quantised_layers
+
+        quantise(network, quantised_layers(package.quantised()), _ROUNDED[precision])
+    return DeployedNetwork(network, precision).eval().to(device.value)
 
 
 def example_inputs(shape: Shape, device: Device) -> tuple[Tensor, Tensor]:
@@ -59,11 +75,11 @@ def example_inputs(shape: Shape, device: Device) -> tuple[Tensor, Tensor]:
 def exported_program(
     package: ModelPackage, shape: Shape, precision: Precision, device: Device
 ) -> torch.export.ExportedProgram:
-    """Export the whole network as one static graph of ATen operators.
+    """Export the whole network as one static graph of ATen operators, and quantisers for INT8.
 
     Rounding is part of the graph: every cast that autocast implies is an operator of it.
 
-    :raises ModelError: the weights cannot be trusted.
+    :raises ModelError, UnavailableError: see `deployed_network`.
     """
     network = deployed_network(package, precision, device)
     with torch.inference_mode(False), torch.no_grad():
@@ -84,15 +100,16 @@ def _count_from_the_start(program: torch.export.ExportedProgram) -> None:
 
 
 def operator(node: torch.fx.Node) -> str:
-    """Name of the ATen operator that a node calls, without overload, e.g. ``conv3d``."""
-    return str(node.target).removeprefix("aten.").partition(".")[0]
+    """Name of the operator that a node calls, without library and overload, e.g. ``conv3d``."""
+    name = str(node.target).removeprefix("aten.").removeprefix("tensorrt.")
+    return name.partition(".")[0]
 
 
 def arithmetic_formats(program: torch.export.ExportedProgram) -> dict[str, int]:
-    """Count the operators that do the arithmetic by the format of their result."""
+    """Count the operators that do the arithmetic: INT8 behind a quantiser, else by their result."""
     return dict(
         Counter(
-            _NAMES[node.meta["val"].dtype]
+            "int8" if operator(node.args[0]) == QUANTISER else _NAMES[node.meta["val"].dtype]
             for node in program.graph.nodes
             if node.op == "call_function" and operator(node) in ARITHMETIC
         )
