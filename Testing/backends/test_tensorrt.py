@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,10 @@ from BrainSegAccelLib.backends import tensorrt
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.registry import backends
-from BrainSegAccelLib.backends.tensorrt import BACKEND, SETTINGS, timing_cache
+from BrainSegAccelLib.backends.tensorrt import BACKEND, INT8_NEEDS, SETTINGS, timing_cache
 from BrainSegAccelLib.network.package import ModelPackage
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -58,7 +62,7 @@ def test_without_the_distribution_the_extra_is_named(monkeypatch: pytest.MonkeyP
     ("device", "precision", "reason"),
     [
         (Device.CPU, Precision.FP16, "does not run on cpu"),
-        (Device.CUDA, Precision.INT8, "engines are fp32 or fp16 or bf16 on cuda"),
+        (Device.CPU, Precision.INT8, "does not run on cpu"),
     ],
 )
 def test_what_it_never_runs_is_refused(
@@ -80,22 +84,72 @@ def test_a_gpu_without_the_library_is_not_enough(monkeypatch: pytest.MonkeyPatch
         assert ("no driver" if found else "tensorrt_rtx") in answer.reason
 
 
+@pytest.mark.parametrize(
+    ("installed", "precision", "reason", "remedy"),
+    [
+        ({"torch-tensorrt", "onnx"}, Precision.INT8, "nvidia-modelopt", "brainsegaccel[tensorrt]"),
+        (
+            {"torch-tensorrt-rtx", "nvidia-modelopt", "onnx"},
+            Precision.INT8,
+            "TensorRT for RTX",
+            "torch-tensorrt in place",
+        ),
+        ({"torch-tensorrt", "nvidia-modelopt", "onnx"}, Precision.INT8, "", ""),
+        ({"torch-tensorrt"}, Precision.FP16, "", ""),
+    ],
+)
+def test_int8_needs_more_than_the_other_precisions(
+    installed: set[str],
+    precision: Precision,
+    reason: str,
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(BACKEND, "version", lambda: "2.13.0")
+    monkeypatch.setattr(tensorrt, "installed_version", lambda name: name in installed)
+    monkeypatch.setattr(tensorrt, "no_cuda", lambda: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    answer = BACKEND.availability(Device.CUDA, precision)
+    assert answer.ok is not bool(reason)
+    assert reason in answer.reason
+    assert remedy in answer.remedy
+
+
+def test_the_extra_brings_what_int8_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = project["optional-dependencies"]["tensorrt"]
+    assert all(any(one.startswith(name) for one in asked) for name in INT8_NEEDS)
+
+
 def test_the_timing_cache_is_one_of_the_gpu_and_the_version(engine_cache: EngineCache) -> None:
     names = {timing_cache(engine_cache, *each) for each in [("A", "1"), ("B", "1"), ("A", "2")]}
     assert len(names) == 3
     assert {path.parent for path in names} == {engine_cache.folder.parent / "timing"}
 
 
-def test_an_engine_agrees_with_eager(tiny_package: ModelPackage, engine_cache: EngineCache) -> None:
-    answer = BACKEND.availability(Device.CUDA, Precision.FP16)
+@pytest.mark.parametrize(
+    ("precision", "error", "most"),
+    [(Precision.FP16, np.max, 0.05), (Precision.INT8, np.mean, 0.03)],
+)
+def test_an_engine_agrees_with_eager(
+    precision: Precision,
+    error: Callable[[np.ndarray], float],
+    most: float,
+    request: pytest.FixtureRequest,
+    engine_cache: EngineCache,
+) -> None:
+    """On a random network single voxels flip in INT8, so there the mean error is what tells."""
+    answer = BACKEND.availability(Device.CUDA, precision)
     if not answer.ok:
         pytest.skip(f"{answer.reason}: {answer.remedy}")
-    shape = tiny_package.card.shape
+    package: ModelPackage = request.getfixturevalue("quantised_package")
+    shape = package.card.shape
     x = np.random.default_rng(1).normal(size=(1, 4, *shape)).astype(np.float32)
     there = np.ones((1, 4), np.float32)
     eager = backends()["eager"]
-    expected = eager.build(tiny_package, shape, Precision.FP32, Device.CUDA, engine_cache)(x, there)
+    expected = eager.build(package, shape, Precision.FP32, Device.CUDA, engine_cache)(x, there)
     for hit in (False, True):
-        engine = BACKEND.build(tiny_package, shape, Precision.FP16, Device.CUDA, engine_cache)
+        engine = BACKEND.build(package, shape, precision, Device.CUDA, engine_cache)
         assert engine.info.cache_hit is hit
-        np.testing.assert_allclose(engine(x, there), expected, atol=0.05)
+        assert engine.info.actual_precision[precision] > 0
+        assert error(np.abs(engine(x, there) - expected)) < most

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 LIBRARIES = {"torch-tensorrt": "tensorrt", "torch-tensorrt-rtx": "tensorrt_rtx"}
 """Module of the TensorRT library that each distribution of Torch-TensorRT needs."""
+WITHOUT_INT8 = "torch-tensorrt-rtx"
+"""Its TensorRT takes INT8 weights but no INT8 inputs, as Torch-TensorRT's own tests say."""
+INT8_NEEDS = ("nvidia-modelopt", "onnx")
+"""What defines the quantiser, and what reads its ranges from the INT8 export."""
 
 SETTINGS: dict[str, Any] = {
     # Formats are in the graph, see `network.program`; nothing is left to run in PyTorch.
@@ -44,20 +48,29 @@ class TensorRtBackend(Runtime):
     distributions = tuple(LIBRARIES)
     install = "pip install 'brainsegaccel[tensorrt]'"
     build_seconds = 90.0
-    formats: ClassVar = {Device.CUDA: (Precision.FP32, Precision.FP16, Precision.BF16)}
+    formats: ClassVar = {
+        Device.CUDA: (Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8)
+    }
 
     def lacks(self, device: Device, precision: Precision) -> Availability | None:
-        """An NVIDIA GPU, and TensorRT's own library."""
-        return no_cuda() or self._no_library()
-
-    def _no_library(self) -> Availability | None:
-        library = next(m for name, m in LIBRARIES.items() if installed_version(name))
-        if importlib.util.find_spec(library):
-            return None
-        return Availability.no(
-            f"the TensorRT library ({library}) is not installed",
-            f"install NVIDIA's Python package {library}, or use another backend",
+        """An NVIDIA GPU, TensorRT's own library, and what INT8 needs besides."""
+        distribution = next(name for name in LIBRARIES if installed_version(name))
+        return (
+            no_cuda()
+            or _no_library(LIBRARIES[distribution])
+            or (self._no_int8(distribution) if precision is Precision.INT8 else None)
         )
+
+    def _no_int8(self, distribution: str) -> Availability | None:
+        if distribution == WITHOUT_INT8:
+            return Availability.no(
+                "TensorRT for RTX computes no convolution in INT8",
+                "use --precision fp16, or torch-tensorrt in place of torch-tensorrt-rtx",
+            )
+        missing = [name for name in INT8_NEEDS if not installed_version(name)]
+        if missing:
+            return Availability.no(f"INT8 needs {' and '.join(missing)}", self.install)
+        return None
 
     def build(
         self,
@@ -67,7 +80,10 @@ class TensorRtBackend(Runtime):
         device: Device,
         cache: EngineCache,
     ) -> TorchEngine:
-        """Load the engine from the cache, else export, build and keep it there."""
+        """Load the engine from the cache, else export, build and keep it there.
+
+        :raises UnavailableError: INT8 is asked for and the model has no export for it.
+        """
         from ..manifest.hardware import probe_hardware
         from ..network.program import arithmetic_formats, exported_program
 
@@ -104,6 +120,15 @@ class TensorRtBackend(Runtime):
             settings=settings,
         )
         return TorchEngine(engine, info)
+
+
+def _no_library(library: str) -> Availability | None:
+    if importlib.util.find_spec(library):
+        return None
+    return Availability.no(
+        f"the TensorRT library ({library}) is not installed",
+        f"install NVIDIA's Python package {library}, or use another backend",
+    )
 
 
 def timing_cache(cache: EngineCache, gpu: str, version: str | None) -> Path:
