@@ -1,7 +1,7 @@
 """Apache TVM: the exported program as a Relax module, compiled by LLVM for this processor.
 
-TVM by itself computes 3D convolutions in plain loops on one core, hundreds of times slower than it
-could; `tvm_schedules` puts the loops in order.
+TVM by itself computes 3D convolutions in plain loops on one core, a hundred times slower than need
+be; `tvm_schedules` puts the loops in order.
 """
 
 from __future__ import annotations
@@ -96,14 +96,20 @@ class TvmEngine:
         return self._run(self._tensor(x), self._tensor(availability))[0].numpy()[0]
 
 
-def share_cores() -> None:
-    """Let TVM use every core that this process may, and pin no thread.
+SPINS = 10_000
+"""How often an idle thread of TVM looks for work before it sleeps: some milliseconds, more than lie
+between two loops. TVM's own 300000 keep a core busy for a tenth of a second after each run."""
 
-    It reads both before its first parallel loop. By itself it takes half of the cores on x86, and
+
+def share_cores() -> None:
+    """Let TVM use every core that this process may, pin no thread, and soon leave the cores.
+
+    It reads this before its first parallel loop. By itself it takes half of the cores on x86, and
     pins the calling thread to one, where whatever other runtimes start later has to stay too.
     """
     os.environ.setdefault("TVM_NUM_THREADS", str(usable_cores()))
     os.environ.setdefault("TVM_BIND_THREADS", "0")
+    os.environ.setdefault("TVM_THREAD_POOL_SPIN_COUNT", str(SPINS))
 
 
 def llvm_target() -> dict[str, str]:
