@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from BrainSegAccelLib.training.normalisation import normalise  # noqa: E402
+from BrainSegAccelLib.modality import Modality  # noqa: E402
+from BrainSegAccelLib.training.normalisation import level, normalise  # noqa: E402
 
 
 def example() -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +34,22 @@ def test_pipeline_normalises_alike() -> None:
     actual = normalise(torch.from_numpy(image), torch.from_numpy(mask))
     expected = normalisation.normalise(image, mask)
     np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("modality", Modality)
+def test_pipeline_levels_alike(modality: Modality) -> None:
+    from BrainSegAccelLib.preprocessing import shading
+
+    place = np.linspace(0.5, 1.5, 40, dtype=np.float32)
+    image = np.random.default_rng(1).uniform(80, 120, (30, 36, 40)).astype(np.float32) * place
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[3:27, 4:30, 5:36] = True
+    expected = shading.level(image, mask, 2.0, modality)
+    assert expected[mask].std() < 0.5 * image[mask].std()
+    actual = level(torch.from_numpy(image), torch.from_numpy(mask), 2.0, modality)
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-5)
+    nothing = torch.zeros(image.shape, dtype=torch.bool)
+    assert level(torch.from_numpy(image), nothing, 2.0, modality).equal(torch.from_numpy(image))
 
 
 def test_empty_mask_gives_zeros() -> None:

@@ -92,7 +92,9 @@ class Preprocessing(Record):
     coverage: dict[Modality, Share] = Field(
         description="Share of the foreground in which the modality shows something."
     )
-    bias_corrected: bool = Field(description="Whether N4 took a bias field out of each modality.")
+    bias_corrected: bool = Field(
+        description="Whether N4 took a bias field out of each modality; else broad shading went."
+    )
     brain_extraction: BrainExtraction = Field(description="As asked for: auto, on or off.")
     brain: BrainSource = Field(description="Where the mask comes from that the network saw.")
     background_share: Share = Field(

@@ -21,6 +21,7 @@ from .options import PreprocessingOptions
 from .record import PreprocessingRecord
 from .registration.evidence import Alignment
 from .resampling import resample
+from .shading import level
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,8 @@ def prepare(
         coverage[modality] = float(np.count_nonzero(shown) / np.count_nonzero(inside))
         if options.bias_correction:
             values = correct_bias(values, shown)
+        else:
+            values = level(values, shown, grid.spacing[0], modality)
         x[0, modality.channel] = normalise(values, shown)
         availability[0, modality.channel] = 1.0
 

@@ -31,8 +31,7 @@ def acquire(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
         image = _thick_slices(chance, grid, image)
     else:
         image = blur(image[None], _resolution(chance, grid.voxel))[0]
-    bias = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(60, 140))[0]
-    image *= torch.exp(bias * chance.uniform(0, 0.16))
+    image *= torch.exp(_sensitivity(chance, grid))
     gamma = math.exp(chance.normal(0.2))
     image = (image / _REFERENCE).clamp_(min=1e-4).pow_(gamma).mul_(_REFERENCE)
     level = min(0.06, abs(chance.normal(0.022)))
@@ -41,6 +40,26 @@ def acquire(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
         # Resampled scans carry noise that is correlated over neighbouring voxels.
         noise = blur(noise, (chance.uniform(0.3, 0.8),) * 3)
     return torch.sqrt((image + noise[0]) ** 2 + noise[1] ** 2)
+
+
+def _sensitivity(chance: Chance, grid: Grid) -> Tensor:
+    """Logarithm [D, H, W] of what the receive coils make of one signal at different places.
+
+    Uneven everywhere, and often falling towards one or both ends of the head, where coils end.
+    """
+    field = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(60, 140))[0]
+    field *= chance.uniform(0, 0.18)
+    for end in (-1, 1):
+        if not chance.event(0.4):
+            continue
+        axis = {"z": 0, "y": 1, "x": 2}[chance.pick({"z": 0.75, "y": 0.15, "x": 0.1})]
+        place = torch.linspace(-end, end, grid.shape[axis])
+        begin = chance.uniform(-0.3, 0.6)
+        fall = ((place - begin) / (1 - begin)).clamp_min(0) ** chance.uniform(1, 2.5)
+        along = [1, 1, 1]
+        along[axis] = -1
+        field -= fall.reshape(along).to(field) * chance.uniform(0, 0.9)
+    return field
 
 
 def _resolution(chance: Chance, voxel: float) -> list[float]:

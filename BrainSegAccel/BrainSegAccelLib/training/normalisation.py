@@ -1,9 +1,26 @@
-"""Intensity normalisation on tensors, the same formula as the pipeline's."""
+"""Intensity normalisation on tensors, the same formulas as the pipeline's."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from ..modality import Modality
+from ..preprocessing.shading import find_shading, sampling_step
+
+
+def level(image: Tensor, mask: Tensor, voxel: float, modality: Modality) -> Tensor:
+    """Divide ``image`` [D, H, W] by its broad shading over ``mask`` [D, H, W] bool.
+
+    :param voxel: edge in mm.
+    """
+    step = sampling_step(voxel)
+    samples, brain = (t[::step, ::step, ::step].cpu().numpy() for t in (image, mask))
+    shading = find_shading(samples, brain, step, modality)
+    if shading is None:
+        return image
+    along, plane = (torch.from_numpy(part).to(image) for part in shading.logarithm(image.shape))
+    return image / torch.exp(along @ plane).reshape(image.shape)
 
 
 def normalise(image: Tensor, mask: Tensor) -> Tensor:

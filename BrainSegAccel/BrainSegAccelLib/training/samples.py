@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from ..modality import Modality
 from .chance import Chance
 from .config import Stage, TrainingConfig
 from .geometry import Shape
-from .normalisation import normalise
+from .normalisation import level, normalise
 from .sources import CaseSource, TrainingCase
 
 _SEEDS_PER_STAGE = 10_000_000
@@ -89,11 +90,12 @@ def draw_sample(
     mask = cut(case.mask[None], start, shape)[0]
     regions = cut(case.regions, start, shape)
     images = case.images.new_zeros((4, *shape))
-    for channel, there in enumerate(present):
+    for channel, (modality, there) in enumerate(zip(Modality, present, strict=True)):
         if there:
             varied = _vary_intensity(chance, case.images[channel])
             # Zero within the mask: beyond the sequence's field of view, no tissue of its own.
             covered = case.mask & (case.images[channel] > 0)
+            varied = level(varied, covered, case.voxel, modality)
             images[channel] = cut(normalise(varied, covered)[None], start, shape)[0]
     availability = torch.tensor(present, dtype=torch.float32).to(images.device)
     if voxel > 1:

@@ -10,11 +10,12 @@ from monai.inferers import SlidingWindowInferer
 from monai.metrics import compute_dice
 from torch import Tensor, nn
 
+from ..modality import Modality
 from ..regions import Region
 from .cases import SyntheticCase
 from .config import WHOLE_BRAIN, TrainingConfig
 from .lesions import CaseKind
-from .normalisation import normalise
+from .normalisation import level, normalise
 from .precision import mixed_precision
 from .samples import bounding_box, cut
 from .sources import SyntheticSource, TrainingCase, case_device
@@ -114,7 +115,13 @@ def _prepared(case: TrainingCase) -> _Case:
     start = [first for first, _ in box]
     depth, height, width = (past - first for first, past in box)
     shape = (depth, height, width)
-    images = torch.stack([normalise(image, case.mask & (image > 0)) for image in case.images])
+    seen = [case.mask & (image > 0) for image in case.images]
+    images = torch.stack(
+        [
+            normalise(level(image, shown, case.voxel, modality), shown)
+            for modality, image, shown in zip(Modality, case.images, seen, strict=True)
+        ]
+    )
     return _Case(
         cut(images, start, shape).half().cpu(),
         case.images.flatten(1).any(dim=1).float().cpu(),
