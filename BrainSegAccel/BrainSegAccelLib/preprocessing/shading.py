@@ -82,7 +82,7 @@ def find_shading(
     values = np.log(values)
     # Not on the constant term, which is the brightness itself.
     ridge = np.diag([0.0] + [_RIDGE * len(values)] * (len(_TERMS) - 1))
-    fit: NDArray[np.float64] = np.zeros(len(_TERMS))
+    fit: NDArray[np.floating] = np.zeros(len(_TERMS))
     for _ in range(_ROUNDS):
         weighted = terms * weights[:, None]
         normal = weighted.T @ terms + ridge
