@@ -35,7 +35,7 @@ def deviation(image: NDArray[np.float32], expected: NDArray[np.float32]) -> floa
     return float(np.log(image[place] / expected[place]).std())
 
 
-@pytest.mark.parametrize("modality", Modality)
+@pytest.mark.parametrize("modality", [Modality.T1, Modality.T1C, Modality.FLAIR])
 def test_a_field_of_three_to_one_is_taken_out(modality: Modality) -> None:
     even = head(modality)
     uneven = (even * FIELD).astype(np.float32)
@@ -45,7 +45,7 @@ def test_a_field_of_three_to_one_is_taken_out(modality: Modality) -> None:
 
 @pytest.mark.parametrize(
     ("modality", "lesion"),
-    [(Modality.T1, 0.6), (Modality.T1C, 0.6), (Modality.T2, 1.9), (Modality.FLAIR, 1.9)],
+    [(Modality.T1, 0.6), (Modality.T1C, 0.6), (Modality.FLAIR, 1.9)],
 )
 def test_a_large_lesion_is_not_taken_for_shading(modality: Modality, lesion: float) -> None:
     sick = head(modality, lesion)
@@ -54,6 +54,11 @@ def test_a_large_lesion_is_not_taken_for_shading(modality: Modality, lesion: flo
     inside = np.median(levelled[LESION]) / np.median(levelled[BRAIN & ~LESION])
     before = np.median(sick[LESION]) / np.median(sick[BRAIN & ~LESION])
     assert inside == pytest.approx(before, rel=0.06)
+
+
+def test_t2_is_left_alone() -> None:
+    image = (head(Modality.T2) * FIELD).astype(np.float32)
+    np.testing.assert_array_equal(level(image, BRAIN, VOXEL, Modality.T2), image)
 
 
 def test_the_scale_of_a_scanner_stays() -> None:
@@ -85,7 +90,7 @@ def test_voxels_are_of_any_size() -> None:
 def test_too_little_to_fit_is_left_alone(shape: tuple[int, int, int]) -> None:
     image = np.full(shape, 3.0, dtype=np.float32)
     image[..., ::7] = 5
-    levelled = level(image, np.ones(shape, dtype=bool), 4.0, Modality.T2)
+    levelled = level(image, np.ones(shape, dtype=bool), 4.0, Modality.T1)
     if min(shape) > 1 and image.size > 500:
         assert np.isfinite(levelled).all()
     else:

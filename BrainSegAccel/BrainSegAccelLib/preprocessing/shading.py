@@ -19,8 +19,10 @@ SPACING_MM = 4.0
 """Distance of the voxels that are fitted; the field is smooth."""
 _LIMIT = 3.0
 """Residual, in robust standard deviations, from which a voxel has no say in the fit."""
-_LIMIT_ABOVE = {Modality.T2: 1.5, Modality.FLAIR: 1.5}
+_LIMIT_ABOVE = {Modality.FLAIR: 1.5}
 """The same for brighter voxels, where lesions are bright, often large, and must not be fitted."""
+_LEFT_ALONE = Modality.T2
+"""Fluid and lesions, both bright, are too much of a brain: the fit follows them."""
 _TISSUE = (0.55, 1.35)
 """What is within these factors of the median is brain tissue at first."""
 _ROUNDS = 12
@@ -65,10 +67,10 @@ def find_shading(
 
     :param samples: every ``step``-th voxel of an image along each axis, in any unit.
     :param mask: the brain, the same voxels.
-    :returns: None where there is too little to fit.
+    :returns: None where there is too little to fit, and for T2.
     """
     fitted = mask & (samples > 0.0)
-    if np.count_nonzero(fitted) < _FEWEST:
+    if modality is _LEFT_ALONE or np.count_nonzero(fitted) < _FEWEST:
         return None
     places = np.nonzero(fitted)
     box = tuple((float(p.min()), float(p.max())) for p in places)
@@ -99,7 +101,7 @@ def find_shading(
 
 
 def level(array: Array, mask: NDArray[np.bool_], voxel_mm: float, modality: Modality) -> Array:
-    """Divide an image by its broad shading.
+    """Divide an image by its broad shading; T2 is left alone.
 
     :param array: float32 (k, j, i), any unit; NaN where there is no value.
     :param mask: bool, same shape: the brain.
