@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,32 +136,6 @@ def test_tiles_fill_the_registers_of_the_processor() -> None:
     )
     assert register_tile(newer) == Tile(rows=10, columns=32)
     assert register_tile(older) == Tile(rows=6, columns=16)
-
-
-def test_a_convolution_is_many_times_as_fast_as_plain_loops() -> None:
-    """Tens of times; at less than 4 the sums have left the registers."""
-    x, weights = values(1, 24, 16, 16, 20), values(24, 24, 3, 3, 3)
-    target = tvm.target.Target(backend.llvm_target())
-    builder = relax.BlockBuilder()
-    given = relax.Var("x", relax.TensorType(x.shape, "float32"))
-    with builder.function("main", [given]):
-        with builder.dataflow():
-            result = relax.op.nn.conv3d(given, relax.const(weights), padding=1)
-            result = builder.emit_output(result)
-        builder.emit_func_output(result)
-    plain = relax.VirtualMachine(tvm.compile(builder.get(), target=target), tvm.cpu())["main"]
-    ours = compiled(lambda x, w: relax.op.nn.conv3d(x, w, padding=1), x, weights)
-    assert 4 * seconds(lambda: ours(x)) < seconds(lambda: plain(tvm.runtime.tensor(x)))
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Of the fastest of three runs."""
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - began)
-    return min(times)
 
 
 def test_an_engine_of_other_schedules_is_not_taken(
