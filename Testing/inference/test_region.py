@@ -13,7 +13,7 @@ from BrainSegAccelLib.roi import Roi
 from BrainSegAccelLib.study import Study
 
 WINDOW = (32, 48, 32)
-PLAIN = Refinement(smallest_ml=0.0)
+PLAIN = Refinement(smallest_ml=0.0, peak_odds=1.0)
 
 
 def _box(study: Study, low: float, high: float) -> Roi:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-from BrainSegAccelLib.postprocessing.components import remove_small_components
+from BrainSegAccelLib.postprocessing.components import remove_unlikely_components
+
+SURE = np.ones((20, 20, 20), dtype=np.float32)
 
 
 def _labels() -> np.ndarray:
@@ -14,21 +16,31 @@ def _labels() -> np.ndarray:
 
 
 def test_small_parts_go_large_ones_stay_whole() -> None:
-    kept = remove_small_components(_labels(), 1.0, 0.05)
+    kept = remove_unlikely_components(_labels(), SURE, 1.0, 0.05)
     assert not kept[15:].any()
     np.testing.assert_array_equal(kept[:10, :10, :10], _labels()[:10, :10, :10])
 
 
 def test_corners_connect() -> None:
-    kept = remove_small_components(_labels(), 1.0, 0.002)
+    kept = remove_unlikely_components(_labels(), SURE, 1.0, 0.002)
     assert kept[15, 15, 15] == 1
     assert kept[16, 16, 16] == 3
 
 
 def test_the_limit_is_a_volume_not_a_count() -> None:
-    kept = remove_small_components(_labels(), 30.0, 0.05)
+    kept = remove_unlikely_components(_labels(), SURE, 30.0, 0.05)
     np.testing.assert_array_equal(kept, _labels())
 
 
 def test_nothing_in_nothing_out() -> None:
-    assert not remove_small_components(np.zeros((5, 5, 5), dtype=np.uint8), 1.0).any()
+    empty = np.zeros((20, 20, 20), dtype=np.uint8)
+    assert not remove_unlikely_components(empty, SURE, 1.0).any()
+
+
+def test_parts_stay_that_are_sure_somewhere() -> None:
+    probability = np.full((20, 20, 20), 0.6, dtype=np.float32)
+    probability[3, 3, 3] = 0.9
+    kept = remove_unlikely_components(_labels(), probability, 1.0, 0.0, lowest_peak=0.9)
+    assert not kept[15:].any()
+    np.testing.assert_array_equal(kept[:10, :10, :10], _labels()[:10, :10, :10])
+    assert not remove_unlikely_components(_labels(), probability, 1.0, 0.0, lowest_peak=0.91).any()

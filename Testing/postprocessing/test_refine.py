@@ -5,6 +5,7 @@ import pytest
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.postprocessing.refine import (
     LOWEST_THRESHOLD,
+    PEAK_ODDS,
     KeptProbabilities,
     Refinement,
     merge,
@@ -38,7 +39,7 @@ def test_any_threshold_gives_what_the_whole_volume_would(thresholds) -> None:
     chosen = dict(zip(Region, thresholds, strict=True))
     kept = keep(TWO, GRID, GRID)
     assert kept.values.size < TWO.size
-    result = refine(kept, Refinement(chosen, smallest_ml=0.0))
+    result = refine(kept, Refinement(chosen, smallest_ml=0.0, peak_odds=1.0))
     np.testing.assert_array_equal(result.labels, labels_from_probabilities(TWO, chosen))
     assert result.grid is GRID
 
@@ -49,6 +50,25 @@ def test_the_smallest_lesion_is_set_in_millilitres() -> None:
     small = refine(kept, Refinement(smallest_ml=0.5)).volume_ml(1, 2, 3)
     assert 0.5 < small < both
     assert refine(kept, Refinement(smallest_ml=100.0)).volume_ml(1, 2, 3) == 0.0
+
+
+def test_weak_parts_are_found_by_a_lower_threshold() -> None:
+    weak = _blob((12, 14, 16), 3.0) * np.float32(0.8)
+    kept = keep(np.maximum(_blob((6, 6, 6), 4.0), weak), GRID, GRID)
+
+    def whole(threshold: float, peak_odds: float = PEAK_ODDS) -> np.ndarray:
+        chosen = dict.fromkeys(Region, threshold)
+        return refine(kept, Refinement(chosen, 0.0, peak_odds)).labels[12, 14, 16]
+
+    assert not whole(0.5)
+    assert whole(0.5, peak_odds=1.0)
+    assert whole(0.1)
+
+
+@given(threshold=st.floats(LOWEST_THRESHOLD, 1.0), peak_odds=st.floats(1.0, 1e6))
+def test_the_peak_lies_between_the_threshold_and_certainty(threshold, peak_odds) -> None:
+    peak = Refinement(dict.fromkeys(Region, threshold), 0.0, peak_odds).lowest_peak
+    assert threshold - 1e-9 <= peak <= 1.0
 
 
 def test_nothing_is_refined_to_nothing() -> None:
@@ -66,7 +86,7 @@ def test_merging_takes_one_result_inside_and_the_other_outside(empty: str) -> No
     mask = roi.mask(GRID)
     assert mask.any()
     assert not mask.all()
-    plain = Refinement(smallest_ml=0.0)
+    plain = Refinement(smallest_ml=0.0, peak_odds=1.0)
     merged = refine(merge(base, inside, roi), plain).labels
     expected = np.where(mask, refine(inside, plain).labels, refine(base, plain).labels)
     np.testing.assert_array_equal(merged, expected)
@@ -87,6 +107,7 @@ def test_results_on_two_grids_are_not_merged() -> None:
         ({"thresholds": dict.fromkeys(Region, LOWEST_THRESHOLD / 2)}, "from 0.05 to 1"),
         ({"thresholds": dict.fromkeys(Region, float("nan"))}, "from 0.05 to 1"),
         ({"smallest_ml": -1.0}, "cannot have -1.0 ml"),
+        ({"peak_odds": 0.5}, "0.5 times"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings_: dict, said: str) -> None:

@@ -16,7 +16,7 @@ CENTRE = np.array([3.0, -4.0, 2.0])
 
 
 def segment(probabilities: np.ndarray, target: Grid) -> Segmentation:
-    return refine(keep(probabilities, MODEL, target), Refinement(smallest_ml=0.0))
+    return refine(keep(probabilities, MODEL, target), Refinement(smallest_ml=0.0, peak_odds=1.0))
 
 
 def _distance(grid: Grid) -> np.ndarray:

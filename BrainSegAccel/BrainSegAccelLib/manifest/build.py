@@ -185,6 +185,7 @@ def record_output(
         scope=scope,
         thresholds=PerRegion.of(refinement.thresholds),
         smallest_lesion_ml=refinement.smallest_ml,
+        peak_odds=refinement.peak_odds,
         volumes_ml=segmentation.volumes_ml(),
         reason=None if written else "sha256: the segmentation was not written to a file",
     )

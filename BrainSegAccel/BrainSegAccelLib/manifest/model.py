@@ -313,6 +313,11 @@ class OutputRecord(Measured):
     smallest_lesion_ml: Millilitres = Field(
         description="Connected tumour parts of less than this volume were removed."
     )
+    peak_odds: float = Field(
+        ge=1,
+        description="So were those whose most probable voxel has less than this many times the "
+        "odds of WT's threshold.",
+    )
     volumes_ml: dict[str, Millilitres] = Field(description="By label and by region.")
 
 
