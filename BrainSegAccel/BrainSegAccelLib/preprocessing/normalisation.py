@@ -23,11 +23,14 @@ def normalise(array: Array, mask: NDArray[np.bool_]) -> Array:
     """
     result = np.zeros_like(array)
     shown = mask & ~np.isnan(array)
-    inside = array[shown].astype(np.float64)
+    inside = array[shown]
     if inside.size == 0:
         return result
     low, high = np.percentile(inside, PERCENTILES)
     if low < high:
         np.clip(inside, low, high, out=inside)
-        result[shown] = (inside - inside.mean()) / inside.std()
+        # Summed in double precision: millions of values.
+        inside -= inside.mean(dtype=np.float64)
+        inside /= inside.std(dtype=np.float64)
+        result[shown] = inside
     return result

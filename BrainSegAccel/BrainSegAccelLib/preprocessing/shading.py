@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from ..modality import Modality
 from ..volume import Array
 
-SPACING_MM = 4.0
-"""Distance of the voxels that are fitted; the field is smooth."""
+SPACING_MM = 6.0
+"""Distance of the voxels that are fitted. The field is smooth: at 4 mm it takes five times as long
+and changes by 2 % at most."""
 _LIMIT = 3.0
 """Residual, in robust standard deviations, from which a voxel has no say in the fit."""
 _LIMIT_ABOVE = {Modality.FLAIR: 1.5}
@@ -27,7 +28,7 @@ _TISSUE = (0.55, 1.35)
 """What is within these factors of the median is brain tissue at first."""
 _ROUNDS = 12
 _RIDGE = 1e-3
-_FEWEST = 500
+_FEWEST = 150
 """Voxels below which nothing is fitted: not a head."""
 _TERMS = [t for t in itertools.product(range(3), repeat=3) if sum(t) <= 2]
 """Degrees along z, y and x of the polynomials of at most second degree."""
