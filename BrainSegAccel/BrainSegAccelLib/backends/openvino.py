@@ -20,8 +20,7 @@ from .runtime import Runtime, export_in, load_or_make
 if TYPE_CHECKING:
     from ..network.package import ModelPackage
 
-_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
-"""Arithmetic of the layers whose format the export leaves open: in the INT8 export, all others."""
+_PRECISIONS = (Precision.FP32, Precision.BF16, Precision.INT8)
 
 _ARITHMETIC_LAYERS = {"Convolution", "FullyConnected", "MatMul", "MVN"}
 _NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
@@ -34,7 +33,7 @@ class OpenVinoBackend(Runtime):
     title = "OpenVINO"
     distributions = ("openvino",)
     install = "pip install openvino"
-    formats: ClassVar = {Device.CPU: tuple(_TYPES)}
+    formats: ClassVar = {Device.CPU: _PRECISIONS}
 
     def lacks(self, device: Device, precision: Precision) -> Availability | None:
         """BF16 units for BF16, as emulation is slower."""
@@ -56,7 +55,7 @@ class OpenVinoBackend(Runtime):
         export = export_in(model, precision, shape)
         core = shared_core()
         settings = {
-            "INFERENCE_PRECISION_HINT": _TYPES[precision],
+            "INFERENCE_PRECISION_HINT": _arithmetic(precision),
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
         }
@@ -87,6 +86,7 @@ class OpenVinoBackend(Runtime):
             settings={
                 "threads": str(compiled.get_property("INFERENCE_NUM_THREADS")),
                 "performance_hint": "LATENCY",
+                "inference_precision": settings["INFERENCE_PRECISION_HINT"],
             },
         )
         return OpenVinoEngine(compiled, info)
@@ -139,6 +139,16 @@ class OpenVinoEngine:
         """Run the network once, see `protocol.Engine`."""
         self._request.infer([x, availability], share_inputs=True, share_outputs=True)
         return self._request.get_output_tensor(0).data[0]
+
+
+def _arithmetic(precision: Precision) -> str:
+    """Format of the layers that the export leaves open: in the INT8 export, all but convolutions.
+
+    There it is BF16 if the CPU has units for it, which is a quarter faster than FP32.
+    """
+    if precision is Precision.FP32 or no_bf16_units():
+        return "f32"
+    return "bf16"
 
 
 def _actual_precision(compiled: Any) -> dict[str, int]:
