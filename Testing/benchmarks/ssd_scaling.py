@@ -1,17 +1,21 @@
 """Cost of the SSD block over tokens and chunk lengths: linear in the one, a choice in the other.
 
-    python Testing/benchmarks/ssd_scaling.py
+    python Testing/benchmarks/ssd_scaling.py [docs/data/ssd_scaling.md]
 
-Prints a Markdown table of milliseconds (median of interleaved repeats, FP32 eager) for one
-bidirectional block of the 8 mm scale, and beside it what full attention of the same width costs.
+Prints, and writes if told where, a Markdown table of milliseconds (median of interleaved repeats,
+FP32 eager) for one bidirectional block of the 8 mm scale, and beside it what full attention of the
+same width costs.
 """
 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
+from pathlib import Path
 
 import torch
+from BrainSegAccelLib.backends.host import cpu_name
 from BrainSegAccelLib.network.config import NetworkConfig
 from BrainSegAccelLib.network.ssd import BidirectionalSSD
 from torch import Tensor, nn
@@ -68,12 +72,19 @@ def main() -> None:
                 if repeat:
                     times.setdefault((name, features[0, 0].numel()), []).append(seconds)
     counts = [torch.Size(sizes).numel() for sizes in TOKENS]
-    print(f"| tokens | {' | '.join(map(str, counts))} | x{counts[-1] // counts[0]} tokens cost |")
-    print("|---|" + "---|" * (len(counts) + 1))
+    lines = [
+        f"| tokens | {' | '.join(map(str, counts))} | x{counts[-1] // counts[0]} tokens cost |",
+        "|---|" + "---|" * (len(counts) + 1),
+    ]
     for name in blocks:
         medians = [1000 * statistics.median(times[name, count]) for count in counts]
         cells = " | ".join(f"{value:.1f}" for value in medians)
-        print(f"| {name}, ms | {cells} | x{medians[-1] / medians[0]:.1f} |")
+        lines.append(f"| {name}, ms | {cells} | x{medians[-1] / medians[0]:.1f} |")
+    lines += ["", f"{cpu_name()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}."]
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if sys.argv[1:]:
+        Path(sys.argv[1]).write_text(text)
 
 
 if __name__ == "__main__":
