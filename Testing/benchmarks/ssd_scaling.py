@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import torch
+from BrainSegAccelLib.allocator import keep_freed_memory
 from BrainSegAccelLib.backends.host import cpu_name
 from BrainSegAccelLib.network.config import NetworkConfig
 from BrainSegAccelLib.network.ssd import BidirectionalSSD
@@ -52,6 +53,7 @@ class Attention(nn.Module):
 @torch.inference_mode()
 def main() -> None:
     """Time every block at every size, in turn."""
+    keep_freed_memory()  # As the command line has it; else the largest arrays are fetched anew.
     config = NetworkConfig()
     width = config.widths[2]
     blocks: dict[str, nn.Module] = {
