@@ -175,7 +175,7 @@ def draw(rows: dict[str, dict], path: Path) -> None:
     left.set_xlabel("whole-brain latency, OpenVINO FP32 (ms)")
     right.set_xlabel("parameters (millions)")
     left.set_ylabel("mean Dice of ET, TC, WT on synthetic cases")
-    left.legend(loc="lower right")
+    left.legend(loc="center right")
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=130)
