@@ -144,7 +144,7 @@ class OpenVinoEngine:
 def _arithmetic(precision: Precision) -> str:
     """Format of the layers that the export leaves open: in the INT8 export, all but convolutions.
 
-    There it is BF16 if the CPU has units for it, which is a quarter faster than FP32.
+    There it is BF16 if the CPU has units for it, which is faster than FP32.
     """
     if precision is Precision.FP32 or no_bf16_units():
         return "f32"

@@ -16,8 +16,8 @@ from ..modality import Modality
 from ..volume import Array
 
 SPACING_MM = 6.0
-"""Distance of the voxels that are fitted. The field is smooth: at 4 mm it takes five times as long
-and changes by 2 % at most."""
+"""Distance of the voxels that are fitted. The field is smooth: closer ones take longer and hardly
+change it."""
 _LIMIT = 3.0
 """Residual, in robust standard deviations, from which a voxel has no say in the fit."""
 _LIMIT_ABOVE = {Modality.FLAIR: 1.5}
