@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.host import no_bf16_units
 from BrainSegAccelLib.backends.openvino import BACKEND, OpenVinoEngine
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.errors import UnavailableError
@@ -84,3 +85,12 @@ def test_signals_are_survived_after_engines_are_gone(tiny_card: Path, tmp_path: 
     command = [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, tiny_card, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
+def test_int8_leaves_the_rest_to_bf16_where_there_are_units(
+    quantised_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    shape = quantised_package.card.shape
+    engine = BACKEND.build(quantised_package, shape, Precision.INT8, Device.CPU, engine_cache)
+    rest = "fp32" if no_bf16_units() else "bf16"
+    assert set(engine.info.actual_precision) == {"int8", rest}

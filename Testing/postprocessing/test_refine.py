@@ -107,7 +107,8 @@ def test_results_on_two_grids_are_not_merged() -> None:
         ({"thresholds": dict.fromkeys(Region, LOWEST_THRESHOLD / 2)}, "from 0.05 to 1"),
         ({"thresholds": dict.fromkeys(Region, float("nan"))}, "from 0.05 to 1"),
         ({"smallest_ml": -1.0}, "cannot have -1.0 ml"),
-        ({"peak_odds": 0.5}, "0.5 times"),
+        ({"peak_odds": 0.5}, "cannot have 0.5 times"),
+        ({"peak_odds": float("inf")}, "cannot have inf times"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings_: dict, said: str) -> None:

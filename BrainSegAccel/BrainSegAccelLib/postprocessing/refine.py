@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ LOWEST_THRESHOLD = 0.05
 
 PEAK_ODDS = 20.0
 """At the usual threshold of 0.5, a part must reach a probability of 0.95 somewhere. Chosen on
-synthetic cases: most false parts stay below, and hardly any true one."""
+synthetic cases: many false parts stay below, and hardly any true one."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Refinement:
         voxel of a connected part must have, or the part is removed; 1 removes none. Odds, so that
         a lower threshold finds weaker parts too.
     :raises ValueError: a threshold that is missing or out of its range; a volume below 0; odds
-        below 1.
+        below 1 or without end.
     """
 
     thresholds: Mapping[Region, float] = field(default_factory=lambda: dict(DEFAULT_THRESHOLDS))
@@ -49,15 +50,15 @@ class Refinement:
             raise ValueError(f"one threshold a region from {LOWEST_THRESHOLD} to 1, not {self}")
         if not self.smallest_ml >= 0.0:
             raise ValueError(f"the smallest lesion cannot have {self.smallest_ml} ml")
-        if not self.peak_odds >= 1.0:
-            raise ValueError(f"a peak of {self.peak_odds} times the threshold's odds is below it")
+        if not 1.0 <= self.peak_odds < math.inf:
+            raise ValueError(f"a peak cannot have {self.peak_odds} times the threshold's odds")
 
     @property
     def lowest_peak(self) -> float:
         """Probability of whole tumour that each connected part reaches somewhere."""
         threshold = self.thresholds[Region.WT]
         odds = self.peak_odds * threshold
-        return odds / (odds + 1.0 - threshold)
+        return odds / (odds + (1.0 - threshold))
 
 
 @dataclass(frozen=True, eq=False)
