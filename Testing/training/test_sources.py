@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
+from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
 from BrainSegAccelLib.training.sources import (  # noqa: E402
     MixedSource,
@@ -40,6 +41,19 @@ def test_a_synthetic_case_is_the_one_of_its_seed() -> None:
     expected = source.generator.generate(5)
     assert torch.equal(source.case(5).images, expected.images)
     assert source.case(5).voxel == 4.0
+
+
+def test_kinds_of_cases_are_made_as_configured() -> None:
+    config = TrainingConfig(
+        name="test",
+        stages=(Stage(steps=1, case_voxel=4),),
+        kind_weights={CaseKind.NONE: 1.0, CaseKind.RING: 0.0},
+    )
+    source = synthetic_sources(config, CPU)(config.stages[0])
+    assert all(source.case(number).regions.max() == 0 for number in range(4))
+    for wrong in ({"fog": 1.0}, {"ring": -1.0}, {"none": 0.0}):
+        with pytest.raises(ValueError, match="kind"):
+            TrainingConfig(name="test", stages=config.stages, kind_weights=wrong)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])

@@ -21,6 +21,7 @@ from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
 from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import load_checkpoint  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig, read_config  # noqa: E402
+from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.train import CHECKPOINT, WEIGHTS, Progress, Trainer  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
@@ -222,10 +223,13 @@ def test_digest_follows_every_setting() -> None:
     assert make_config().digest != make_config(seed=1).digest
 
 
-@pytest.mark.parametrize("switch", ["initial_pruned", "quantisation_aware"])
-def test_a_switch_that_is_off_leaves_older_checkpoints_valid(switch: str) -> None:
+LATER = {"initial_pruned": True, "quantisation_aware": True, "kind_weights": {CaseKind.NONE: 1.0}}
+
+
+@pytest.mark.parametrize("field", LATER)
+def test_a_later_field_that_is_off_leaves_older_checkpoints_valid(field: str) -> None:
     """Checkpoints hold a digest of the fields that there were when their run began."""
     config = make_config()
-    older = config.model_dump_json(exclude={"initial_pruned", "quantisation_aware"})
+    older = config.model_dump_json(exclude=set(LATER))
     assert config.digest == hashlib.sha256(older.encode()).hexdigest()
-    assert config.model_copy(update={switch: True}).digest != config.digest
+    assert config.model_copy(update={field: LATER[field]}).digest != config.digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -111,6 +112,7 @@ class CaseGenerator:
     :param shape: (z, y, x) of a block around a random place in the brain; None for whole brains,
         whose shape follows the head.
     :param device: where the fields are computed.
+    :param kinds: how often each kind of case is made, where the kind is not asked for.
     """
 
     def __init__(
@@ -118,10 +120,12 @@ class CaseGenerator:
         voxel: float = 1.0,
         shape: Shape | None = None,
         device: torch.device | None = None,
+        kinds: Mapping[CaseKind, float] = KIND_WEIGHTS,
     ) -> None:
         self.voxel = voxel
         self.shape = shape
         self.device = device or torch.device("cpu")
+        self.kinds = kinds
         self._atlas = load_atlas().to(self.device)
 
     @cached_property
@@ -137,7 +141,7 @@ class CaseGenerator:
         Blocks (``shape`` given) are never drawn with the whole head around them.
         """
         chance = Chance(seed, self.device)
-        drawn = CaseKind(chance.pick(KIND_WEIGHTS))
+        drawn = chance.pick(self.kinds)
         left = Stripping(chance.pick(STRIPPING_WEIGHTS))
         kind, stripping = kind or drawn, stripping or left
         if self.shape is not None and stripping is Stripping.ABSENT:

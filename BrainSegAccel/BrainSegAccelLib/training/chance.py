@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+_Key = TypeVar("_Key", bound=str)
 
 
 class Chance:
@@ -41,7 +44,7 @@ class Chance:
         """An integer in [low, high]."""
         return int(torch.randint(low, high + 1, (), generator=self._scalars))
 
-    def pick(self, weights: Mapping[str, float]) -> str:
+    def pick(self, weights: Mapping[_Key, float]) -> _Key:
         """A key, with probability proportional to its weight."""
         drawn = torch.multinomial(torch.tensor(list(weights.values())), 1, generator=self._scalars)
         return list(weights)[int(drawn)]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..errors import InputError
 from ..network.config import REDUCTION, NetworkConfig
+from .lesions import CaseKind
 
 WHOLE_BRAIN = (160, 192, 160)
 """Voxels (z, y, x) of 1 mm: the static shape of the shipped engines, which holds most brains."""
@@ -35,8 +36,8 @@ SUBSET_WEIGHTS = {
 }
 """The subsets without T2 and FLAIR are the hard ones."""
 
-_SWITCHES = ("initial_pruned", "quantisation_aware")
-"""Fields that came later: off, they are no part of the digest, which older checkpoints hold."""
+_LATER = ("initial_pruned", "quantisation_aware", "kind_weights")
+"""Off or empty, they are no part of the digest: older checkpoints hold one without them."""
 
 
 class _Frozen(BaseModel):
@@ -94,6 +95,10 @@ class TrainingConfig(_Frozen):
         description="How often each of the other subsets is drawn, by availability of t1, t1c, t2, "
         "flair.",
     )
+    kind_weights: dict[CaseKind, float] = Field(
+        default={},
+        description="How often each kind of synthetic case is made; empty: as the generator does.",
+    )
     validation_steps: int = Field(default=250, gt=0, description="Steps between validations.")
     validation_cases: int = Field(
         default=7, ge=0, description="Cases of each set that a validation looks at; 0: none."
@@ -135,6 +140,16 @@ class TrainingConfig(_Frozen):
             raise ValueError("no subset would ever be drawn: give one a weight above 0")
         return weights
 
+    @field_validator("kind_weights")
+    @classmethod
+    def _kinds_can_be_drawn(cls, weights: dict[CaseKind, float]) -> dict[CaseKind, float]:
+        for kind, weight in weights.items():
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"{kind}: a weight must not be negative, {weight} given")
+        if weights and not sum(weights.values()) > 0:
+            raise ValueError("no kind of case would ever be made: give one a weight above 0")
+        return weights
+
     @property
     def subsets(self) -> dict[str, float]:
         """Probabilities of all fifteen subsets."""
@@ -150,8 +165,8 @@ class TrainingConfig(_Frozen):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, without switches that are off."""
-        off = {name for name in _SWITCHES if not getattr(self, name)}
+        """SHA-256 of the canonical JSON, without later fields that are off."""
+        off = {name for name in _LATER if not getattr(self, name)}
         return hashlib.sha256(self.model_dump_json(exclude=off).encode()).hexdigest()
 
     def with_given(self, field: str, sha256: str | None, option: str) -> TrainingConfig:

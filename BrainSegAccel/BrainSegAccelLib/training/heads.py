@@ -15,7 +15,7 @@ from .chance import Chance
 from .geometry import HeadPose, sample
 from .head_contrast import add_head
 from .head_shape import HeadAtlas, HeadTissue, draw_head, head_grid
-from .lesions import KIND_WEIGHTS, CaseKind
+from .lesions import KIND_WEIGHTS
 
 TILT = 12.0
 """Standard deviation in degrees of how far a head nods on its rest, beyond a case's own pose."""
@@ -53,7 +53,7 @@ class HeadGenerator:
     def generate(self, seed: int, sequences: tuple[int, ...] = (0, 1, 2, 3)) -> SyntheticHead:
         """Make the head of ``seed``; ``sequences`` are the channels to acquire, in this order."""
         chance, atlas = Chance(seed, self.device), self._atlas
-        kind = CaseKind(chance.pick(KIND_WEIGHTS))
+        kind = chance.pick(KIND_WEIGHTS)
         pose = _nod(chance, HeadPose.draw(chance, atlas))
         grid = head_grid(chance, pose, self.voxel)
         scene = draw_scene(chance, atlas, pose, grid, kind)

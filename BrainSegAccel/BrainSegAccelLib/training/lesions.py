@@ -34,14 +34,14 @@ class CaseKind(StrEnum):
 
 
 KIND_WEIGHTS = {
-    CaseKind.RING.value: 0.41,
-    CaseKind.NON_ENHANCING.value: 0.14,
+    CaseKind.RING: 0.41,
+    CaseKind.NON_ENHANCING: 0.14,
     # Seldom: of tissue around a small enhancing focus, labels of patients call most oedema.
-    CaseKind.PATCHY.value: 0.05,
-    CaseKind.SOLID.value: 0.09,
-    CaseKind.METASTASES.value: 0.11,
-    CaseKind.CAVITY.value: 0.05,
-    CaseKind.NONE.value: 0.15,
+    CaseKind.PATCHY: 0.05,
+    CaseKind.SOLID: 0.09,
+    CaseKind.METASTASES: 0.11,
+    CaseKind.CAVITY: 0.05,
+    CaseKind.NONE: 0.15,
 }
 
 

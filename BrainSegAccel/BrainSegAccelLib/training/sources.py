@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from .cases import CaseGenerator, SyntheticCase
 from .chance import Chance
 from .config import Stage, TrainingConfig
+from .lesions import KIND_WEIGHTS, CaseKind
 
 CPU = torch.device("cpu")
 
@@ -55,10 +56,12 @@ class SyntheticSource:
     """Cases of the generator; the number is the seed.
 
     :param voxel: voxel edge in mm.
+    :param kinds: how often each kind is made.
     """
 
     voxel: float
     device: torch.device
+    kinds: Mapping[CaseKind, float] = field(default_factory=lambda: KIND_WEIGHTS)
 
     def case(self, number: int) -> SyntheticCase:
         """Make a case."""
@@ -67,7 +70,7 @@ class SyntheticSource:
     @cached_property
     def generator(self) -> CaseGenerator:
         """What makes the cases; itself made when first needed, in the process that needs it."""
-        return CaseGenerator(self.voxel, device=self.device)
+        return CaseGenerator(self.voxel, device=self.device, kinds=self.kinds)
 
 
 @dataclass
@@ -96,4 +99,5 @@ def case_device(config: TrainingConfig, device: torch.device) -> torch.device:
 def synthetic_sources(config: TrainingConfig, device: torch.device) -> SourceOf:
     """Return the sources of a run that trains on ``device`` and on synthetic cases only."""
     made_on = case_device(config, device)
-    return lambda stage: SyntheticSource(float(stage.case_voxel), made_on)
+    kinds = config.kind_weights or KIND_WEIGHTS
+    return lambda stage: SyntheticSource(float(stage.case_voxel), made_on, kinds)
