@@ -20,9 +20,9 @@ from BrainSegAccelLib.benchmark.peers import (  # noqa: E402
 )
 
 
-@pytest.mark.parametrize("name", ["segresnet", "mambaunet"])
+@pytest.mark.parametrize("name", PEERS)
 def test_a_peer_runs_the_static_shape(name: str) -> None:
-    peer = make_peer(name, (16, 32, 16))
+    peer = make_peer(name, (64, 96, 64))
     peer.run()
     assert peer.parameters > 1e5
     assert peer.title == PEERS[name][0]

@@ -172,6 +172,25 @@ def test_unvaried_sample_equals_the_normalised_case() -> None:
     assert len(expected & found) >= 2
 
 
+def test_half_of_the_sequences_keep_their_z_scores_and_the_others_get_another_scale() -> None:
+    image = torch.rand(4, 16, 16, 16, generator=torch.Generator().manual_seed(1)) + 0.1
+    mask = torch.zeros(16, 16, 16, dtype=torch.bool)
+    mask[2:14, 2:14, 2:14] = True
+    case = OwnCase(image * mask, torch.zeros(3, 16, 16, 16), mask)
+    stage = Stage(steps=1, shape=(32, 32, 32))
+    kept, gains = 0, []
+    for seed in range(25):
+        x = draw_sample(chance(seed), case, stage, ALL_FOUR).x.float()
+        assert ((x != 0).sum((1, 2, 3)) <= 12**3).all()
+        for channel in x:
+            values = channel[channel != 0]
+            mean, deviation = float(values.mean()), float(values.std())
+            kept += abs(mean) < 0.01 and abs(deviation - 1) < 0.01
+            gains.append(deviation)
+    assert 35 <= kept <= 65
+    assert 0.5 < min(gains) < 0.9 < 1.1 < max(gains) < 2
+
+
 def test_subsets_are_drawn_as_configured() -> None:
     config = TrainingConfig(
         name="test",

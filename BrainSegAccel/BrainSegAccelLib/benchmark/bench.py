@@ -121,13 +121,12 @@ def run_bench(
         try:
             candidates[name] = _prepared(request, name, make_pipeline, references[name.model])
         except Exception as error:  # One that does not run is a row of the report.
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
-            failed.append(FailedRow(**name._asdict(), reason=reason))
+            failed.append(_failed(name, error))
     if not candidates:
         reasons = "; ".join(f"{f.backend} {f.precision}: {f.reason}" for f in failed)
         raise RunError(f"nothing that was asked for runs here ({reasons})", where="bench")
     with ExitStack() as stack:
-        peers = _peers(request, candidates, sources, stack)
+        peers, not_started = _peers(request, candidates, sources, stack)
         model_only = _model_only(request, candidates, peers, study, progress)
         end_to_end = _end_to_end(request, candidates, peers, sources, progress)
     return BenchmarkReport(
@@ -150,7 +149,7 @@ def run_bench(
             )
             for name, candidate in candidates.items()
         ),
-        failed=tuple(failed),
+        failed=(*failed, *not_started),
         peers=tuple(
             PeerRow(
                 name=peer.name,
@@ -202,6 +201,11 @@ def _truth(case: Path, found: Segmentation) -> Segmentation | None:
     return labels if labels.grid.same_as(found.grid, GRID_TOLERANCE_MM) else None
 
 
+def _failed(name: Combination, error: Exception) -> FailedRow:
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    return FailedRow(**name._asdict(), reason=reason)
+
+
 def _prepared(
     request: Request, name: Combination, make_pipeline: PipelineFactory, expected: _Reference
 ) -> _Candidate:
@@ -245,18 +249,21 @@ def _peers(
     candidates: Mapping[Combination, _Candidate],
     sources: Mapping[Modality, Source],
     stack: ExitStack,
-) -> list[PeerProcess]:
-    if not request.peers:
-        return []
+) -> tuple[list[PeerProcess], list[FailedRow]]:
+    """Start the peers; also say which do not start, and why."""
     from .peer_process import PeerProcess
 
     shape = next(iter(candidates.values())).pipeline.package.card.shape
     files = {str(m): str(source) for m, source in sources.items() if isinstance(source, Path)}
     whole = files if len(files) == len(Modality) else None
-    return [
-        stack.enter_context(PeerProcess(name, shape, whole if name == RECIPE else None))
-        for name in request.peers
-    ]
+    peers, failed = [], []
+    for name in request.peers:
+        try:
+            peer = PeerProcess(name, shape, whole if name == RECIPE else None)
+            peers.append(stack.enter_context(peer))
+        except RunError as error:
+            failed.append(_failed(Combination(name, "eager", "fp32"), error))
+    return peers, failed
 
 
 def _model_only(
