@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from BrainSegAccelLib.benchmark.bench import Combination, Request, run_bench
+from BrainSegAccelLib.cli.progress import progress_on_stderr
 from BrainSegAccelLib.manifest.schema import validate
 
 
@@ -45,6 +47,21 @@ def test_every_row_is_a_whole_manifest(
         p50 = row["manifest"]["latency"]["model_only"]["p50_ms"]
         assert f"| {row['manifest']['runtime']['backend']} | fp32 | {p50:.0f} /" in text
     assert (folder / "benchmarks.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_a_network_of_others_that_does_not_start_is_a_row_of_the_report(
+    services, tiny_card, case_dir
+) -> None:
+    own = Combination(str(tiny_card), "openvino", "fp32")
+    request = Request(case_dir, (own,), device="cpu", peers=("absent",), iterations=20)
+    with progress_on_stderr() as progress:
+        report = run_bench(request, services.make_pipeline, progress)
+    assert len(report.rows) == 1
+    assert not report.peers
+    (failed,) = report.failed
+    assert (failed.model, failed.backend, failed.precision) == ("absent", "eager", "fp32")
+    assert "its process ended: KeyError: 'absent'" in failed.reason
 
 
 @pytest.mark.parametrize(

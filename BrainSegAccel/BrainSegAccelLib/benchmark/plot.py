@@ -18,7 +18,7 @@ def draw_report(report: BenchmarkReport, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    bars: list[tuple[str, Timing, str]] = [
+    dots: list[tuple[str, Timing, str]] = [
         (
             f"{row.manifest.model.name}, {row.manifest.runtime.backend} "
             f"{row.manifest.precision.engine}",
@@ -28,17 +28,17 @@ def draw_report(report: BenchmarkReport, path: Path) -> None:
         for row in report.rows
         if (timing := row.manifest.latency.model_only).p50_ms is not None
     ]
-    bars += [(peer.title.split(",")[0], peer.model_only, _THEIRS) for peer in report.peers]
-    bars.sort(key=lambda bar: bar[1].p50_ms or 0.0, reverse=True)
-    figure = Figure(figsize=(8, 0.4 * len(bars) + 1.2), layout="constrained")
+    dots += [(peer.title.split(",")[0], peer.model_only, _THEIRS) for peer in report.peers]
+    dots.sort(key=lambda dot: dot[1].p50_ms or 0.0, reverse=True)
+    figure = Figure(figsize=(8, 0.4 * len(dots) + 1.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for index, (_, timing, colour) in enumerate(bars):
+    for index, (_, timing, colour) in enumerate(dots):
         median, slow = timing.p50_ms or 0.0, timing.p95_ms or 0.0
         axes.plot([median, slow], [index, index], color=colour)
         axes.plot([median], [index], "o", color=colour)
         axes.text(slow, index, f"  {median:.0f}", va="center", fontsize=8)
-    axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
+    axes.set_yticks(range(len(dots)), [name for name, _, _ in dots])
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.grid(axis="x", alpha=0.3)
