@@ -250,20 +250,31 @@ def _peers(
     sources: Mapping[Modality, Source],
     stack: ExitStack,
 ) -> tuple[list[PeerProcess], list[FailedRow]]:
-    """Start the peers; also say which do not start, and why."""
+    """Start the peers and have each run once; also say which do not, and why.
+
+    What has run once has all the memory that it needs: it will not die amid the timed runs.
+    """
     from .peer_process import PeerProcess
 
     shape = next(iter(candidates.values())).pipeline.package.card.shape
-    files = {str(m): str(source) for m, source in sources.items() if isinstance(source, Path)}
+    files = {str(m): str(source) for m, source in sources.items() if _is_nifti(source)}
     whole = files if len(files) == len(Modality) else None
     peers, failed = [], []
     for name in request.peers:
         try:
             peer = PeerProcess(name, shape, whole if name == RECIPE else None)
-            peers.append(stack.enter_context(peer))
+            stack.enter_context(peer)
+            peer.run()
+            if peer.has_recipe:
+                peer.run_recipe()
+            peers.append(peer)
         except RunError as error:
             failed.append(_failed(Combination(name, "eager", "fp32"), error))
     return peers, failed
+
+
+def _is_nifti(source: Source) -> bool:
+    return isinstance(source, Path) and source.name.endswith((".nii", ".nii.gz"))
 
 
 def _model_only(
