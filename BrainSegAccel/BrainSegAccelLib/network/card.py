@@ -50,7 +50,10 @@ class QuantisedRecord(OnnxRecord):
     tool: str = Field(description="what chose the scales, with its version")
     layers: int = Field(gt=0, description="convolutions in INT8; all other layers are FP32")
     agreement_dice: float | None = Field(
-        default=None, ge=0, le=1, description="mean Dice with FP32 on the calibration inputs"
+        default=None,
+        ge=0,
+        le=1,
+        description="with FP32 over all calibration inputs, mean over regions",
     )
 
     @property
