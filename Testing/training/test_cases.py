@@ -105,6 +105,35 @@ def test_a_cavity_is_fluid_and_no_tumour() -> None:
     torch.testing.assert_close(tissues, anatomy.grey + anatomy.white + anatomy.csf)
 
 
+def test_tissue_that_is_only_invaded_counts_as_oedema() -> None:
+    """Patches that enhance are core, and the tumour around them is not; none of it is necrotic."""
+    chance, atlas = Chance(12, CPU), load_atlas()
+    pose = HeadPose.draw(chance, atlas)
+    grid = pose.fitting_grid(4.0)
+    anatomy = draw_anatomy(chance, atlas, grid, deformed_positions(chance, atlas, pose, grid, []))
+    for _ in range(4):
+        tumour = draw_tumour(chance, grid, anatomy, [Lesion(torch.zeros(3), 22.0, CaseKind.PATCHY)])
+        assert not tumour.necrosis.any()
+        assert tumour.enhancing.sum() < 0.5 * tumour.oedema.sum()
+        assert tumour.whole[tuple(size // 2 for size in grid.shape)] > 0.5
+        assert tumour.whole.max() <= 1 + 1e-5
+
+
+def test_core_that_does_not_enhance_is_darker_on_t1_than_invaded_tissue(
+    generator: CaseGenerator,
+) -> None:
+    compared = 0
+    for seed in range(12):
+        case = generator.generate(seed, CaseKind.NON_ENHANCING, Stripping.CLEAN)
+        _, core, whole = case.regions > 0.8
+        invaded = whole & (case.regions[1] < 0.1)
+        if core.sum() > 10 and invaded.sum() > 10:
+            t1 = level(case.images[T1], case.brain & (case.images[T1] > 0), case.voxel, Modality.T1)
+            assert t1[core].mean() < t1[invaded].mean()
+            compared += 1
+    assert compared >= 5
+
+
 def test_stripping_decides_what_is_left_around_the_brain(generator: CaseGenerator) -> None:
     clean, generous, imperfect, absent = (
         generator.generate(5, CaseKind.RING, left) for left in Stripping

@@ -114,13 +114,16 @@ def _lesion_contrasts(
     if chance.event(0.25):
         # Mild oedema hardly leaves white matter's intensity.
         darkening = -chance.uniform(0, 0.5) * (t1.white - t1.grey)
+    if kind.infiltrates:
+        darkening = chance.uniform(-0.4 * (t1.white - t1.grey), 0.08)
     oedema1 = max(t1.grey - darkening, t1.csf + 0.06)
     oedema2 = t2.grey + (
         chance.uniform(0.05, 0.3) if chance.event(0.3) else chance.uniform(0.2, 0.85)
     )
     oedemaf = flair.grey + chance.uniform(0.2, 0.95)
     if kind.infiltrates:
-        core1 = max(t1.csf * 0.9, oedema1 - chance.uniform(-0.05, 0.22))
+        # Darkness on T1 is what makes it core: else it would be called invaded tissue.
+        core1 = max(t1.csf * 0.9, oedema1 - chance.uniform(0.08, 0.35))
         core2 = oedema2 + chance.uniform(-0.1, 0.45)
         if chance.event(0.7):
             coref = oedemaf + chance.uniform(-0.25, 0.2)
@@ -167,7 +170,9 @@ class _Painter:
         below = anatomy.grey * tissue.grey + anatomy.white * tissue.white
         below += anatomy.csf * tissue.csf
         below = torch.lerp(torch.full_like(below, tissue.grey), below, self.anatomy_shows)
-        oedema = torch.lerp(below, torch.full_like(below, lesion.oedema), self.strength)
+        # Cortex and fibres stay visible within oedema and invaded tissue, if less than outside.
+        shifted = lesion.oedema + 0.5 * (below - tissue.grey)
+        oedema = torch.lerp(below, shifted, self.strength)
         oedema += texture * abs(lesion.oedema - tissue.grey)
         image *= self.healthy
         image += tumour.oedema * oedema

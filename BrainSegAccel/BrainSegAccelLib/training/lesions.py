@@ -36,7 +36,6 @@ class CaseKind(StrEnum):
 KIND_WEIGHTS = {
     CaseKind.RING: 0.41,
     CaseKind.NON_ENHANCING: 0.14,
-    # Seldom: of tissue around a small enhancing focus, labels of patients call most oedema.
     CaseKind.PATCHY: 0.05,
     CaseKind.SOLID: 0.09,
     CaseKind.METASTASES: 0.11,
@@ -232,10 +231,34 @@ class _LocalGrowth:
         if kind is CaseKind.CAVITY:
             residual = self._residual(body)
             focus = TumourMaps(none, residual, none, body - residual)
+        elif kind.infiltrates:
+            focus = self._infiltrate(body)
         else:
             enhancing = self._enhancing(body)
             focus = TumourMaps(body - enhancing, enhancing, none, none)
-        return replace(focus, oedema=self._oedema(body, spread)) if spread > 0 else focus
+        if spread > 0:
+            return replace(focus, oedema=focus.oedema + self._oedema(body, spread))
+        return focus
+
+    def _infiltrate(self, body: Tensor) -> TumourMaps:
+        """Diffuse glioma, as labels of patients divide it (Baid et al. 2021, arXiv 2107.02314).
+
+        Core is what enhances, or what is dark on T1; the rest, however much of it is tumour, is
+        "oedematous or invaded tissue" and bears the label of oedema.
+        """
+        chance, radius = self.chance, self.lesion.radius
+        none = torch.zeros_like(body)
+        if self.lesion.kind is CaseKind.PATCHY:
+            texture = self.noise(max(4, radius * chance.uniform(0.25, 0.6)))
+            patches = torch.sigmoid((texture - chance.uniform(0.7, 1.8)) * 6)
+            patches = body * patches * torch.sigmoid(self.inside - chance.uniform(0, 2))
+            return TumourMaps(none, patches, body - patches, none)
+        if chance.event(0.5):
+            return TumourMaps(body, none, none, none)
+        texture = self.noise(max(5, radius * chance.uniform(0.4, 0.9)))
+        deep = self.inside - radius * (chance.uniform(0, 0.9) + 0.25 * texture)
+        core = body * torch.sigmoid(deep / chance.uniform(0.6, 2.5))
+        return TumourMaps(core, none, body - core, none)
 
     def _residual(self, body: Tensor) -> Tensor:
         """Enhancing remnants along the wall of a resection cavity, in half of them."""
@@ -249,12 +272,6 @@ class _LocalGrowth:
     def _enhancing(self, core: Tensor) -> Tensor:
         """The part of ``core`` that takes up contrast agent."""
         chance, kind, radius = self.chance, self.lesion.kind, self.lesion.radius
-        if kind is CaseKind.NON_ENHANCING:
-            return torch.zeros_like(core)
-        if kind is CaseKind.PATCHY:
-            texture = self.noise(max(4, radius * chance.uniform(0.25, 0.6)))
-            patches = torch.sigmoid((texture - chance.uniform(0.7, 1.8)) * 6)
-            return core * patches * torch.sigmoid(self.inside - chance.uniform(0, 2))
         enhancing = core * (1 - self._necrosis())
         if kind is not CaseKind.METASTASES and chance.event(0.2):
             texture = self.noise(max(5, radius * chance.uniform(0.2, 0.5)))
