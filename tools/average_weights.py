@@ -3,8 +3,9 @@
     python tools/average_weights.py FIRST SECOND OUTPUT --share 0.6
 
 The result is ``(1 - share) * first + share * second`` (Wortsman et al. 2022, "Model soups", arXiv
-2203.05482). OUTPUT becomes a folder as training leaves it, to be shipped with ship_model.py: its
-``training.json`` is that of the second run.
+2203.05482), which only means something where one descends from the other, or both from one start:
+name the folders that lie between with ``--through``. OUTPUT becomes a folder as training leaves it,
+to be shipped with ship_model.py: its ``training.json`` is that of the second run.
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ def main() -> None:
     )
     parser.add_argument("output", type=Path)
     parser.add_argument("--share", type=float, required=True, help="of the second, 0 to 1")
+    parser.add_argument(
+        "--through",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folders of runs and means that lie between the two",
+    )
     options = parser.parse_args()
     if not 0 <= options.share <= 1:
         raise InputError("must be between 0 and 1", where="--share")
@@ -38,10 +46,19 @@ def main() -> None:
     earlier, later = (
         read_pretrained(str(folder / WEIGHTS)) for folder in (options.first, options.second)
     )
-    began_with = {earlier.sha256, read_config(options.first / "training.json").initial_weights}
-    if config.initial_weights not in began_with - {None}:
+    starts = {earlier.sha256, _beginning(options.first)} - {None}
+    between = {
+        read_pretrained(str(folder / WEIGHTS)).sha256: _beginning(folder)
+        for folder in options.through
+    }
+    began = config.initial_weights
+    while began in between and began not in starts:
+        began = between.pop(began)
+    if began not in starts:
         raise InputError(
-            "began neither with the weights of the first nor as it did", where=options.second.name
+            "began neither with the weights of the first nor as it did; name what lies between "
+            "with --through",
+            where=options.second.name,
         )
     averaged = {
         name: tensor.float().lerp(later.tensors[name].float(), options.share)
@@ -50,6 +67,11 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     shutil.copy(options.second / "training.json", options.output)
     save_weights(options.output / WEIGHTS, averaged, config)
+
+
+def _beginning(folder: Path) -> str | None:
+    """Return the hash of the weights that a run began with; of a mean, its second run did."""
+    return read_config(folder / "training.json").initial_weights
 
 
 if __name__ == "__main__":

@@ -42,8 +42,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def average(first: Path, second: Path, output: Path) -> subprocess.CompletedProcess[str]:
+def average(
+    first: Path, second: Path, output: Path, *through: Path
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, TOOL, first, second, output, "--share", "0.25"]
+    if through:
+        command += ["--through", *through]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
@@ -74,3 +78,16 @@ def test_runs_that_share_nothing_are_refused(runs: Path, tmp_path: Path) -> None
     assert done.returncode != 0
     assert "began neither with the weights of the first nor as it did" in done.stderr
     assert not (tmp_path / "mean").exists()
+
+
+def test_a_run_and_what_became_of_it_later_are_averaged(runs: Path, tmp_path: Path) -> None:
+    """``one``, the mean of it and ``two``, and a run that began with that mean."""
+    assert average(runs / "one", runs / "two", tmp_path / "mean").returncode == 0
+    initial = str(tmp_path / "mean" / WEIGHTS)
+    train(runs / "toy.json", tmp_path / "later", initial=initial, seed=2)
+    train(runs / "toy.json", tmp_path / "last", initial=str(tmp_path / "later" / WEIGHTS), seed=3)
+    between = (tmp_path / "later", tmp_path / "mean")
+    refused = average(runs / "one", tmp_path / "last", tmp_path / "whole", *between[:1])
+    assert "--through" in refused.stderr
+    done = average(runs / "one", tmp_path / "last", tmp_path / "whole", *between)
+    assert done.returncode == 0, done.stderr

@@ -233,6 +233,8 @@ class _LocalGrowth:
             focus = TumourMaps(none, residual, none, body - residual)
         elif kind.infiltrates:
             focus = self._infiltrate(body)
+        elif kind is not CaseKind.METASTASES and chance.event(0.2):
+            focus = self._patches(body, chance.uniform(0.2, 1.1))
         else:
             enhancing = self._enhancing(body)
             focus = TumourMaps(body - enhancing, enhancing, none, none)
@@ -249,16 +251,22 @@ class _LocalGrowth:
         chance, radius = self.chance, self.lesion.radius
         none = torch.zeros_like(body)
         if self.lesion.kind is CaseKind.PATCHY:
-            texture = self.noise(max(4, radius * chance.uniform(0.25, 0.6)))
-            patches = torch.sigmoid((texture - chance.uniform(0.7, 1.8)) * 6)
-            patches = body * patches * torch.sigmoid(self.inside - chance.uniform(0, 2))
-            return TumourMaps(none, patches, body - patches, none)
+            return self._patches(body, chance.uniform(0.7, 1.8))
         if chance.event(0.5):
             return TumourMaps(body, none, none, none)
         texture = self.noise(max(5, radius * chance.uniform(0.4, 0.9)))
         deep = self.inside - radius * (chance.uniform(0, 0.9) + 0.25 * texture)
         core = body * torch.sigmoid(deep / chance.uniform(0.6, 2.5))
         return TumourMaps(core, none, body - core, none)
+
+    def _patches(self, body: Tensor, sparse: float) -> TumourMaps:
+        """Enhancing patches, fewer the more ``sparse``, in tissue that is only invaded."""
+        chance = self.chance
+        texture = self.noise(max(4, self.lesion.radius * chance.uniform(0.2, 0.6)))
+        patches = body * torch.sigmoid((texture - sparse) * 6)
+        patches = patches * torch.sigmoid(self.inside - chance.uniform(0, 2))
+        none = torch.zeros_like(body)
+        return TumourMaps(none, patches, body - patches, none)
 
     def _residual(self, body: Tensor) -> Tensor:
         """Enhancing remnants along the wall of a resection cavity, in half of them."""
@@ -273,9 +281,6 @@ class _LocalGrowth:
         """The part of ``core`` that takes up contrast agent."""
         chance, kind, radius = self.chance, self.lesion.kind, self.lesion.radius
         enhancing = core * (1 - self._necrosis())
-        if kind is not CaseKind.METASTASES and chance.event(0.2):
-            texture = self.noise(max(5, radius * chance.uniform(0.2, 0.5)))
-            return core * torch.sigmoid((texture - chance.uniform(0.2, 1.1)) * 6)
         if kind is not CaseKind.METASTASES and chance.event(0.4):
             # Part of the rim is tumour that does not enhance.
             texture = self.noise(max(8, radius * 0.9))
