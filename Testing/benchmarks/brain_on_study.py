@@ -45,6 +45,21 @@ def beside(volume: Volume, reference: Volume) -> Volume:
     return volume.moved(shift)
 
 
+def register_copy(study: Study, extracted: Study) -> tuple[Volume, np.ndarray]:
+    """Register the extracted copy of the reference onto the reference.
+
+    :returns: the copy, beside the reference, and its motion onto it, as a matrix (4, 4).
+    :raises SystemExit: it was not registered.
+    """
+    reference = study[study.reference]
+    copy = beside(extracted[study.reference], reference)
+    pair = Study({study.reference: reference, OTHER: copy})
+    found = align(pair, SimpleItkRegistration(), RegistrationMode.ON)[OTHER]
+    if found.decision is not Decision.REGISTERED:
+        raise SystemExit(f"the extracted copy was not registered: {found.decision}, {found.reason}")
+    return copy, found.to_reference
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -53,14 +68,12 @@ def main() -> None:
     options = parser.parse_args()
     study, extracted = (read_study(discover(d)) for d in (options.raw, options.extracted))
     reference = study[study.reference]
-    method, mode = SimpleItkRegistration(), RegistrationMode.ON
-    copy = beside(extracted[study.reference], reference)
-    pair = Study({study.reference: reference, OTHER: copy})
-    found = align(pair, method, mode)[OTHER]
-    if found.decision is not Decision.REGISTERED:
-        raise SystemExit(f"the extracted copy was not registered: {found.decision}, {found.reason}")
-    brain = on_reference(copy.array != 0, copy, found.to_reference, reference)
-    motions = {m: a.to_reference for m, a in align(study, method, mode).items()}
+    copy, onto_reference = register_copy(study, extracted)
+    brain = on_reference(copy.array != 0, copy, onto_reference, reference)
+    motions = {
+        m: a.to_reference
+        for m, a in align(study, SimpleItkRegistration(), RegistrationMode.ON).items()
+    }
     millilitres = reference.grid.voxel_volume_mm3 / 1000.0
     print("| mask | Dice | missed | too much | ml |\n|---|---|---|---|---|")
     print(f"| extracted copy | | | | {brain.sum() * millilitres:.0f} |")
