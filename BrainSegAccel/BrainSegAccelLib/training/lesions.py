@@ -246,7 +246,7 @@ class _LocalGrowth:
         """Diffuse glioma, as labels of patients divide it (Baid et al. 2021, arXiv 2107.02314).
 
         Core is what enhances, or what is dark on T1; the rest, however much of it is tumour, is
-        "oedematous or invaded tissue" and bears the label of oedema.
+        oedematous or invaded tissue, which share a label.
         """
         chance, radius = self.chance, self.lesion.radius
         none = torch.zeros_like(body)
