@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from itertools import pairwise
 
@@ -48,6 +49,12 @@ def test_a_sample_does_not_depend_on_what_was_drawn_before() -> None:
     first_to_last = [in_order[index] for index in range(4)]
     alone = stream()[3]
     for expected, actual in zip(first_to_last[3], alone, strict=True):
+        assert torch.equal(expected, actual)
+
+
+def test_a_worker_that_was_not_forked_draws_the_same() -> None:
+    sent = pickle.loads(pickle.dumps(stream(workers=2)))
+    for expected, actual in zip(stream(workers=2)[3], sent[3], strict=True):
         assert torch.equal(expected, actual)
 
 

@@ -15,7 +15,6 @@ from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
 from BrainSegAccelLib.training.sources import (  # noqa: E402
     MixedSource,
     SyntheticSource,
-    case_device,
     synthetic_sources,
 )
 
@@ -75,10 +74,9 @@ def test_a_mixture_chooses_by_the_number_alone() -> None:
     assert sorted(again.asked) == once.asked
 
 
-def test_cases_are_made_on_the_training_device_unless_workers_make_them() -> None:
+def test_cases_are_made_on_the_training_device_by_workers_too() -> None:
     cuda = torch.device("cuda")
     stage = Stage(steps=1, case_voxel=2)
-    for workers, expected in ((0, cuda), (2, CPU)):
+    for workers in (0, 2):
         config = TrainingConfig(name="test", stages=(stage,), workers=workers)
-        assert case_device(config, cuda) == expected
-        assert synthetic_sources(config, cuda)(stage) == SyntheticSource(2.0, expected)
+        assert synthetic_sources(config, cuda)(stage) == SyntheticSource(2.0, cuda)

@@ -48,6 +48,11 @@ STRIPPING_WEIGHTS = {
 }
 
 
+_LABELLED_OEDEMA = 0.25
+"""Share of oedema in a voxel from which raters call it whole tumour: they outline where the last of
+the hyperintensity ends, not where half of it is left."""
+
+
 @dataclass(frozen=True)
 class SyntheticCase:
     """One case; axes z, y, x in LPS order.
@@ -163,7 +168,8 @@ class CaseGenerator:
         mask = mask & covered
         core = tumour.core
         # Where core and oedema share a voxel neither may reach one half: the sum decides.
-        regions = torch.stack([tumour.enhancing, core, core + tumour.oedema]) * covered
+        whole = (core + tumour.oedema * (0.5 / _LABELLED_OEDEMA)).clamp_(max=1)
+        regions = torch.stack([tumour.enhancing, core, whole]) * covered
         brain = anatomy.mask & covered
         return SyntheticCase(images * mask, regions, mask, brain, self.voxel, kind, stripping, seed)
 

@@ -106,7 +106,7 @@ def _draw_radius(chance: Chance, kind: CaseKind) -> float:
     if kind is CaseKind.METASTASES:
         return chance.log_uniform(2.2, 14)
     if kind.infiltrates:
-        return chance.uniform(8, 30)
+        return chance.uniform(8, 34)
     # Small foci within wide oedema are common, and hard: hence the logarithm.
     return chance.log_uniform(3.5, 30)
 

@@ -46,6 +46,12 @@ def percentile(values: Tensor, fraction: float) -> Tensor:
     """
     position = fraction * (values.numel() - 1)
     below = int(position)
+    if values.is_cuda:
+        # A GPU selects in one block of threads, but sorts with all of them.
+        values = values.sort().values
+        return torch.lerp(
+            values[below], values[min(below + 1, values.numel() - 1)], position - below
+        )
     left = values.kthvalue(below + 1).values
     right = values.kthvalue(min(below + 2, values.numel())).values
     return left + (right - left) * (position - below)

@@ -17,7 +17,7 @@ from .precision import multiplies_bf16
 from .pretrained import read_pretrained
 from .pruning import prune as pruned
 from .reporting import BarReport, LogReport, TensorBoardReport
-from .sources import MixedSource, SourceOf, case_device, synthetic_sources
+from .sources import MixedSource, SourceOf, synthetic_sources
 from .train import CHECKPOINT, Listener, Trainer
 from .validation import Validation, ValidationSet
 
@@ -123,13 +123,13 @@ def _sources(config: TrainingConfig, device: torch.device, own: OwnData | None) 
     synthetic = synthetic_sources(config, device)
     if own is None:
         return synthetic
-    own_cases = OwnSource(own.training, case_device(config, device))
+    own_cases = OwnSource(own.training, device)
     return lambda stage: MixedSource(own_cases, synthetic(stage), config.own_data_share)
 
 
 def _validation(config: TrainingConfig, device: torch.device, own: OwnData | None) -> Validation:
     if own is None:
         return Validation(config, device)
-    held_out = OwnSource(own.held_out, case_device(config, device))
+    held_out = OwnSource(own.held_out, device)
     count = min(config.validation_cases, len(own.held_out))
     return Validation(config, device, [ValidationSet("own/", count, held_out.read)])

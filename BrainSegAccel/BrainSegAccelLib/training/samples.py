@@ -50,7 +50,9 @@ class SampleStream(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         case = self._case(self.case_number(index))
         chance = Chance(self.first_seed + _SEEDS_PER_STAGE // 2 + index, case.images.device)
-        return draw_sample(chance, case, self.stage, self.config.subsets)
+        sample = draw_sample(chance, case, self.stage, self.config.subsets)
+        # Between processes samples travel through host memory.
+        return Sample(*(part.cpu() for part in sample)) if self.config.workers else sample
 
     def case_number(self, index: int) -> int:
         """The source's number of the case that sample ``index`` shows."""

@@ -91,13 +91,7 @@ class MixedSource:
         return (self.first if first else self.second).case(number)
 
 
-def case_device(config: TrainingConfig, device: torch.device) -> torch.device:
-    """Where cases are made: on the training device, but on the CPU by worker processes."""
-    return CPU if config.workers else device
-
-
 def synthetic_sources(config: TrainingConfig, device: torch.device) -> SourceOf:
-    """Return the sources of a run that trains on ``device`` and on synthetic cases only."""
-    made_on = case_device(config, device)
+    """Return the sources of a run on synthetic cases only, which are made on ``device``."""
     kinds = config.kind_weights or KIND_WEIGHTS
-    return lambda stage: SyntheticSource(float(stage.case_voxel), made_on, kinds)
+    return lambda stage: SyntheticSource(float(stage.case_voxel), device, kinds)

@@ -194,6 +194,7 @@ class Trainer:
 
     def _samples(self) -> Iterator[tuple[int, Sample]]:
         """The rest of the curriculum: (stage, batch) from the current step on."""
+        on_gpu = self.device.type == "cuda"
         first = 0
         for index, stage in enumerate(self.config.stages):
             done = min(max(self.step - first, 0), stage.steps)
@@ -212,6 +213,9 @@ class Trainer:
                 num_workers=self.config.workers,
                 prefetch_factor=4 if self.config.workers else None,
                 worker_init_fn=_begin_worker,
+                # CUDA cannot be used in a process that was forked off one that uses it.
+                multiprocessing_context="spawn" if on_gpu and self.config.workers else None,
+                pin_memory=on_gpu and self.config.workers > 0,
                 # Else each loader would move the state of torch's own generator.
                 generator=torch.Generator(),
             )

@@ -18,7 +18,7 @@ from .lesions import CaseKind
 from .normalisation import level, normalise
 from .precision import mixed_precision
 from .samples import bounding_box, cut
-from .sources import SyntheticSource, TrainingCase, case_device
+from .sources import SyntheticSource, TrainingCase
 
 _FIRST_SEED = 1
 
@@ -91,7 +91,7 @@ class Validation:
 
 def _synthetic_set(config: TrainingConfig, device: torch.device) -> ValidationSet:
     """Synthetic cases, of every :class:`CaseKind` in turn."""
-    source = SyntheticSource(1.0, case_device(config, device))
+    source = SyntheticSource(1.0, device)
     kinds = list(CaseKind)
 
     def make(index: int) -> SyntheticCase:
