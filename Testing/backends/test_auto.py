@@ -34,7 +34,7 @@ class Timed:
         build_seconds: float = 1.0,
         finds: float = 0.0,
     ) -> None:
-        """:param finds: logit that is added to what the network says in FP16."""
+        """:param finds: logit that is added to what the network says in all but FP32."""
         self.name, self.work, self.ok, self.breaks = name, work, ok, breaks
         self.build_seconds, self.finds = build_seconds, finds
         self.built = 0
@@ -56,7 +56,7 @@ class Timed:
         self.built += 1
         if self.breaks:
             raise RuntimeError("driver\ncrashed")
-        work, more = self.work, self.finds if precision is Precision.FP16 else 0.0
+        work, more = self.work, 0.0 if precision is Precision.FP32 else self.finds
 
         class _Engine:
             info = EngineInfo("t", "1", device, "cpu", precision, shape, 0.0)
@@ -134,21 +134,22 @@ def test_a_choice_that_cannot_be_remembered_is_used_all_the_same(
 BOTH = [Precision.FP32, Precision.FP16]
 
 
-@pytest.mark.parametrize(("shift", "chosen"), [(0.0, "fp16"), (0.2, "fp32")])
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.TF32])
+@pytest.mark.parametrize("shift", [0.0, 0.2])
 def test_the_fastest_is_taken_only_if_it_keeps_the_quality(
-    shift: float, chosen: str, tiny_package: ModelPackage, engine_cache: EngineCache
+    shift: float, precision: Precision, tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
     """The one that shifts every logit marks more voxels than the FP32 reference does."""
     exact, rounded = Timed("eager", 10), Timed("rounded", 0, finds=shift)
     runnable = candidates_here(_named(exact), (Device.CPU,), [Precision.FP32])
-    runnable += candidates_here(_named(rounded), (Device.CPU,), [Precision.FP16])
+    runnable += candidates_here(_named(rounded), (Device.CPU,), [precision])
     choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
-    assert choice.chosen.precision == chosen
+    assert choice.chosen.precision is (Precision.FP32 if shift else precision)
     found = {c.precision: c for c in choice.candidates}
     assert found[Precision.FP32].delta_dice == 0.0
-    loss = found[Precision.FP16].delta_dice
+    loss = found[precision].delta_dice
     assert loss is not None
-    assert (loss > 0.005) == bool(found[Precision.FP16].failure) == (shift > 0)
+    assert (loss > 0.005) == bool(found[precision].failure) == (shift > 0)
     again = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
     assert (again.remembered, again.chosen) == (True, choice.chosen)
 

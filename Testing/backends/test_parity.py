@@ -98,3 +98,11 @@ def test_a_refusal_has_a_reason_and_a_remedy(
 ) -> None:
     answer = backends()[name].availability(device, precision)
     assert answer.ok or (answer.reason and answer.remedy)
+
+
+@pytest.mark.parametrize("name", sorted(backends()))
+def test_no_processor_has_tf32(name: str) -> None:
+    answer = backends()[name].availability(Device.CPU, Precision.TF32)
+    assert not answer.ok
+    assert answer.reason
+    assert answer.remedy

@@ -7,11 +7,13 @@ import time
 import psutil
 import pytest
 
+torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
-from BrainSegAccelLib.benchmark.peer_process import PEER_NAMES, PeerProcess
-from BrainSegAccelLib.benchmark.peers import PEERS, make_peer
-from BrainSegAccelLib.errors import RunError
+from BrainSegAccelLib.backends.protocol import Device  # noqa: E402
+from BrainSegAccelLib.benchmark.peer_process import PEER_NAMES, PeerProcess  # noqa: E402
+from BrainSegAccelLib.benchmark.peers import PEERS, make_peer  # noqa: E402
+from BrainSegAccelLib.errors import RunError  # noqa: E402
 
 SHAPE = (16, 32, 16)
 
@@ -32,6 +34,12 @@ def test_it_runs_when_asked_and_ends_with_its_block(capfd: pytest.CaptureFixture
         assert process.cpu_times().user > before
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_not_another_one() -> None:
+    with pytest.raises(RunError, match=r"its process ended: .*(CUDA|NVIDIA)"):
+        PeerProcess("mambaunet", SHAPE, device=Device.CUDA)
 
 
 def test_names_are_those_of_the_peers() -> None:

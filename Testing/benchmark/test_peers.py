@@ -11,6 +11,7 @@ import SimpleITK as sitk
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
+from BrainSegAccelLib.backends.protocol import Device  # noqa: E402
 from BrainSegAccelLib.benchmark.peers import (  # noqa: E402
     PEERS,
     MambaUNet,
@@ -28,6 +29,13 @@ def test_a_peer_runs_the_static_shape(name: str) -> None:
     assert peer.title == PEERS[name][0]
 
 
+def test_a_peer_is_not_rounded_to_tf32() -> None:
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    make_peer("segresnet", (16, 16, 16)).run()
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
 def test_the_mamba_unet_gives_a_channel_a_region_on_the_inputs_grid() -> None:
     with torch.no_grad():
         assert MambaUNet()(torch.randn(1, 4, 16, 32, 16)).shape == (1, 3, 16, 32, 16)
@@ -43,6 +51,12 @@ def test_a_token_changes_itself_and_what_comes_after_it() -> None:
         changed = (mamba(other) - mamba(tokens)).abs().amax(dim=1).flatten() > 1e-12
     assert not changed[:10].any()
     assert changed[10:].all()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_recipe_takes_no_other_device_than_the_one_asked_for(tmp_path: Path) -> None:
+    with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA"):
+        monai_recipe({}, str(tmp_path), device=Device.CUDA)
 
 
 def test_the_recipe_writes_a_segmentation_of_the_case(write_case, tmp_path: Path) -> None:

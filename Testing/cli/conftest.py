@@ -22,9 +22,9 @@ Run = Callable[..., int]
 @pytest.fixture(scope="session")
 def services(tiny_package: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Services:
     """Real pipelines, of a tiny model by default; the engines are built once for all tests."""
-    cache = EngineCache(tmp_path_factory.mktemp("engines"))
+    engines = EngineCache(tmp_path_factory.mktemp("engines"))
 
-    def make_pipeline(*, model: str, **request: str) -> Pipeline:
+    def make_pipeline(*, model: str, cache: EngineCache = engines, **request: str) -> Pipeline:
         return Pipeline(
             model=tiny_package if model == DEFAULT_MODEL else model, cache=cache, **request
         )

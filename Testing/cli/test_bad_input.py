@@ -156,7 +156,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     ),
     "unknown precision": (
         lambda a: put(a, "--precision", "fp12"),
-        "unknown precision 'fp12'; use one of auto, fp32, fp16, bf16, int8",
+        "unknown precision 'fp12'; use one of auto, fp32, tf32, fp16, bf16, int8",
     ),
     "unknown device": (
         lambda a: put(a, "--device", "abacus"),

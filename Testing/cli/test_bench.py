@@ -6,7 +6,10 @@ import json
 
 import pytest
 import SimpleITK as sitk
+from BrainSegAccelLib.backends.protocol import Device
+from BrainSegAccelLib.benchmark import peer_process
 from BrainSegAccelLib.benchmark.bench import Combination, Request, run_bench
+from BrainSegAccelLib.benchmark.markdown import to_markdown
 from BrainSegAccelLib.cli.progress import progress_on_stderr
 from BrainSegAccelLib.manifest.schema import validate
 
@@ -73,6 +76,72 @@ def test_a_network_of_others_that_does_not_run_is_a_row_of_the_report(
     (failed,) = report.failed
     assert (failed.model, failed.backend, failed.precision) == (peer, "eager", "fp32")
     assert reason in failed.reason
+
+
+@pytest.mark.slow
+def test_an_engine_is_built_once_and_for_the_bench_alone(
+    services, tiny_card, case_dir, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(tmp_path / "cache"))
+    made = []
+
+    def make_pipeline(**request):
+        made.append(services.make_pipeline(**request))
+        return made[-1]
+
+    own = Combination(str(tiny_card), "openvino", "fp32")
+    request = Request(case_dir, (own,), device="cpu", peers=(), iterations=20)
+    with progress_on_stderr() as progress:
+        (row,) = run_bench(request, make_pipeline, progress).rows
+    reference, candidate = (pipeline.warm().info for pipeline in made)
+    assert reference.cache_hit is None
+    assert candidate.cache_hit
+    assert row.manifest.runtime.engine.cache_hit
+    assert row.manifest.runtime.engine.cache_key == candidate.cache_key
+    assert row.first_build_seconds > candidate.build_seconds
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.slow
+def test_networks_of_others_run_where_the_bench_does(
+    services, tiny_card, case_dir, monkeypatch
+) -> None:
+    pytest.importorskip("monai")
+    asked = []
+
+    class Recorded(peer_process.PeerProcess):
+        def __init__(self, name, shape, files, device) -> None:
+            asked.append(device)
+            super().__init__(name, shape, files, device)
+
+    monkeypatch.setattr(peer_process, "PeerProcess", Recorded)
+    own = Combination(str(tiny_card), "onnxruntime", "fp32")
+    request = Request(case_dir, (own,), device="cpu", peers=("mambaunet",), iterations=20)
+    with progress_on_stderr() as progress:
+        report = run_bench(request, services.make_pipeline, progress)
+    (peer,) = report.peers
+    assert asked == [Device.CPU]
+    assert "FP32 eager pass on cpu" in peer.model_only.includes
+    assert "SegResNet on cpu" in peer.end_to_end.includes
+    text = to_markdown(report, "a.png")
+    assert peer.model_only.includes in text
+    assert peer.end_to_end.includes in text
+
+
+@pytest.mark.parametrize(
+    ("device", "of_peers"),
+    [
+        ("cpu", Device.CPU),
+        ("cuda", Device.CUDA),
+        ("coreml", Device.CPU),
+        ("directml", Device.CPU),
+        ("auto", Device.CPU),
+    ],
+)
+def test_a_device_that_networks_of_others_do_not_know_is_the_cpu_for_them(
+    tmp_path, device: str, of_peers: Device
+) -> None:
+    assert Request(tmp_path, (), device, peers=(), iterations=20).peer_device is of_peers
 
 
 @pytest.mark.parametrize(

@@ -29,3 +29,12 @@ def test_the_format_is_in_the_graph_and_the_decay_stays_in_fp32(
     (output,) = program.graph.output_node().args[0]
     assert output.meta["val"].dtype == torch.float32
     assert output.meta["val"].shape == (1, 3, *tiny_package.card.shape)
+
+
+def test_the_graph_of_tf32_is_that_of_fp32(tiny_package: ModelPackage) -> None:
+    exact, tf32 = (
+        exported_program(tiny_package, tiny_package.card.shape, precision, Device.CPU)
+        for precision in (Precision.FP32, Precision.TF32)
+    )
+    assert arithmetic_formats(tf32) == arithmetic_formats(exact)
+    assert str(tf32.graph) == str(exact.graph)

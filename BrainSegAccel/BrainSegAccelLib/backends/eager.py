@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .cache import EngineCache
-from .protocol import Availability, Device, EngineInfo, Precision, Shape
-from .pytorch import INSTALL, TorchEngine, device_name, no_cuda, prepare
+from .protocol import Availability, Device, Engine, EngineInfo, Precision, Shape
+from .pytorch import INSTALL, device_name, no_cuda, prepare, torch_engine
 from .runtime import Runtime
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class EagerBackend(Runtime):
     build_seconds = 3.0
     formats: ClassVar = {
         Device.CPU: (Precision.FP32,),
-        Device.CUDA: (Precision.FP32, Precision.FP16, Precision.BF16),
+        Device.CUDA: (Precision.FP32, Precision.TF32, Precision.FP16, Precision.BF16),
     }
 
     def lacks(self, device: Device, precision: Precision) -> Availability | None:
@@ -38,12 +38,12 @@ class EagerBackend(Runtime):
         precision: Precision,
         device: Device,
         cache: EngineCache,
-    ) -> TorchEngine:
+    ) -> Engine:
         """Load the weights. Any shape of multiples of 16 runs; ``shape`` is the one promised."""
         from ..network.program import deployed_network
 
         started = time.perf_counter()
-        settings = prepare(device)
+        settings = prepare(device, precision)
         network = deployed_network(model, precision, device)
         info = EngineInfo(
             backend=self.name,
@@ -58,7 +58,7 @@ class EagerBackend(Runtime):
             else {},
             settings=settings,
         )
-        return TorchEngine(network, info)
+        return torch_engine(network, info)
 
 
 def _arithmetic_layers(network: Any) -> int:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .cache import EngineCache
 from .host import installed_version, no_bf16_units, no_compiler
-from .protocol import Availability, Device, EngineInfo, Precision, Shape
-from .pytorch import INSTALL, TorchEngine, device_name, no_cuda, prepare
+from .protocol import Availability, Device, Engine, EngineInfo, Precision, Shape
+from .pytorch import INSTALL, device_name, no_cuda, prepare, torch_engine
 from .runtime import Runtime, load_or_make
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class InductorBackend(Runtime):
     build_seconds = 40.0
     formats: ClassVar = {
         Device.CPU: (Precision.FP32, Precision.BF16),
-        Device.CUDA: (Precision.FP32, Precision.FP16, Precision.BF16),
+        Device.CUDA: (Precision.FP32, Precision.TF32, Precision.FP16, Precision.BF16),
     }
 
     def lacks(self, device: Device, precision: Precision) -> Availability | None:
@@ -57,18 +57,21 @@ class InductorBackend(Runtime):
         precision: Precision,
         device: Device,
         cache: EngineCache,
-    ) -> TorchEngine:
+    ) -> Engine:
         """Load the package from the cache, else export, compile and keep it there."""
         from torch._inductor import aoti_load_package
 
         started = time.perf_counter()
-        settings = prepare(device)
+        settings = prepare(device, precision)
         name = device_name(device)
         key = self.key(model, shape, precision, name, {**SETTINGS, **settings})
         package, hit = load_or_make(
             cache,
             key,
-            lambda stored: aoti_load_package(io.BytesIO(stored)),
+            # Without locks between threads, which a CUDA graph cannot record.
+            lambda stored: aoti_load_package(
+                io.BytesIO(stored), run_single_threaded=device is Device.CUDA
+            ),
             lambda: _compile(model, shape, precision, device),
         )
         info = EngineInfo(
@@ -84,7 +87,7 @@ class InductorBackend(Runtime):
             cache_hit=hit,
             settings={**settings, "freezing": "on"},
         )
-        return TorchEngine(package, info)
+        return torch_engine(package, info, recorded=True)
 
 
 def _compile(model: ModelPackage, shape: Shape, precision: Precision, device: Device) -> bytes:

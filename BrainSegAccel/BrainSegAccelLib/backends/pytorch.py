@@ -1,4 +1,4 @@
-"""What the backends on PyTorch share: its devices, and an engine that runs tensors."""
+"""What the backends on PyTorch share: its devices, and the engines that run tensors on them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .cuda import CudaEngine, allow_tf32
 from .host import cpu_name, usable_cores
-from .protocol import Availability, Device, EngineInfo
+from .protocol import Availability, Device, Engine, EngineInfo, Precision
 
 INSTALL = "pip install 'brainsegaccel[torch]'"
 
@@ -38,19 +39,19 @@ def no_cuda() -> Availability | None:
     )
 
 
-def prepare(device: Device) -> dict[str, str]:
-    """Set threads and TF32, and return these settings for the manifest.
+def prepare(device: Device, precision: Precision) -> dict[str, str]:
+    """Set the threads and return what bears on an engine's speed, for the manifest.
 
-    TF32 is off because cuDNN would otherwise use it in what is called FP32 here.
+    TF32 is off unless it is asked for: cuDNN would otherwise use it in what is called FP32 here.
     """
     import torch
 
     if device is Device.CPU:
         torch.set_num_threads(usable_cores())
         return {"threads": str(torch.get_num_threads()), "tf32": "off"}
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    return {"tf32": "off", "cudnn": str(torch.backends.cudnn.version())}
+    allow_tf32(precision)
+    tf32 = "on" if precision is Precision.TF32 else "off"
+    return {"tf32": tf32, "cudnn": str(torch.backends.cudnn.version())}
 
 
 def device_name(device: Device) -> str:
@@ -62,10 +63,23 @@ def device_name(device: Device) -> str:
     return torch.cuda.get_device_name()
 
 
-class TorchEngine:
-    """A callable on tensors of one device.
+def torch_engine(
+    run: Callable[[Any, Any], Any], info: EngineInfo, *, recorded: bool = False
+) -> Engine:
+    """Return the engine of a program for the device that ``info`` names.
 
-    :param run: takes x [1, 4, D, H, W] and availability [1, 4], returns [1, 3, D, H, W].
+    :param run: takes x [1, 4, D, H, W] and availability [1, 4], returns [1, 3, D, H, W] FP32.
+    :param recorded: see `CudaEngine`; without effect on a CPU.
+    """
+    if info.device is Device.CPU:
+        return CpuEngine(run, info)
+    return CudaEngine(run, info, recorded=recorded)
+
+
+class CpuEngine:
+    """A callable on tensors in host memory.
+
+    :param run: as of `torch_engine`.
     """
 
     def __init__(self, run: Callable[[Any, Any], Any], info: EngineInfo) -> None:
@@ -78,8 +92,5 @@ class TorchEngine:
         """Run the network once, see `protocol.Engine`."""
         import torch
 
-        device = self.info.device.value
         with torch.inference_mode():
-            on_device = torch.from_numpy(x).to(device)
-            there = torch.from_numpy(availability).to(device)
-            return self._run(on_device, there)[0].cpu().numpy()
+            return self._run(torch.from_numpy(x), torch.from_numpy(availability))[0].numpy()

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .cache import EngineCache
 from .host import installed_version
-from .protocol import Availability, Device, EngineInfo, Precision, Shape
-from .pytorch import TorchEngine, device_name, no_cuda, prepare
+from .protocol import Availability, Device, Engine, EngineInfo, Precision, Shape
+from .pytorch import device_name, no_cuda, prepare, torch_engine
 from .runtime import Runtime, load_or_make
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class TensorRtBackend(Runtime):
         precision: Precision,
         device: Device,
         cache: EngineCache,
-    ) -> TorchEngine:
+    ) -> Engine:
         """Load the engine from the cache, else export, build and keep it there.
 
         :raises UnavailableError: INT8 is asked for and the model has no export for it.
@@ -88,7 +88,7 @@ class TensorRtBackend(Runtime):
         from ..network.program import arithmetic_formats, exported_program
 
         started = time.perf_counter()
-        settings = prepare(device)
+        settings = prepare(device, precision)
         name = device_name(device)
         drivers = {gpu.driver or "" for gpu in probe_hardware().gpus or ()}
         key = self.key(
@@ -119,7 +119,7 @@ class TensorRtBackend(Runtime):
             cache_hit=hit,
             settings=settings,
         )
-        return TorchEngine(engine, info)
+        return torch_engine(engine, info)
 
 
 def _no_library(library: str) -> Availability | None:

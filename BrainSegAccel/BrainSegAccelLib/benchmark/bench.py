@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
+from ..backends.cache import EngineCache
+from ..backends.protocol import Device
 from ..errors import InputError, RunError
 from ..files.labelled import label_file
 from ..files.read import read_study
@@ -86,6 +88,11 @@ class Request:
     peers: tuple[str, ...]
     iterations: int
 
+    @property
+    def peer_device(self) -> Device:
+        """Where networks of others run: on an NVIDIA GPU if that was asked for, else on the CPU."""
+        return Device.CUDA if self.device == Device.CUDA else Device.CPU
+
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
@@ -151,17 +158,26 @@ def run_bench(
         ),
         failed=(*failed, *not_started),
         peers=tuple(
-            PeerRow(
-                name=peer.name,
-                title=peer.title,
-                parameters=peer.parameters,
-                model_only=model_only[Combination(peer.name)].timing(PEER_INCLUDES),
-                end_to_end=end_to_end[Combination(peer.name)].timing(RECIPE_INCLUDES)
-                if Combination(peer.name) in end_to_end
-                else Timing.not_measured(RECIPE_INCLUDES, NO_RECIPE),
+            _peer_row(
+                peer,
+                model_only[Combination(peer.name)],
+                end_to_end.get(Combination(peer.name)),
             )
             for peer in peers
         ),
+    )
+
+
+def _peer_row(peer: PeerProcess, model_only: Samples, end_to_end: Samples | None) -> PeerRow:
+    whole = RECIPE_INCLUDES.format(device=peer.device)
+    return PeerRow(
+        name=peer.name,
+        title=peer.title,
+        parameters=peer.parameters,
+        model_only=model_only.timing(PEER_INCLUDES.format(device=peer.device)),
+        end_to_end=end_to_end.timing(whole)
+        if end_to_end
+        else Timing.not_measured(whole, NO_RECIPE),
     )
 
 
@@ -209,15 +225,17 @@ def _failed(name: Combination, error: Exception) -> FailedRow:
 def _prepared(
     request: Request, name: Combination, make_pipeline: PipelineFactory, expected: _Reference
 ) -> _Candidate:
-    pipeline = make_pipeline(**name._asdict(), device=request.device)
+    """Build the engine in a cache of its own: once, by the first process that runs it."""
     with tempfile.TemporaryDirectory() as folder:
-        first, cold = (_cold_run(request, name, Path(folder)) for _ in range(2))
-    quality = expected.compare(pipeline.run(expected.study).segmentation)
+        cache = Path(folder, "cache")
+        pipeline = make_pipeline(**name._asdict(), device=request.device, cache=EngineCache(cache))
+        first, cold = (_cold_run(request, name, Path(folder), cache) for _ in range(2))
+        quality = expected.compare(pipeline.run(expected.study).segmentation)
     return _Candidate(pipeline, cold, first.runtime.engine.seconds, quality)
 
 
-def _cold_run(request: Request, name: Combination, folder: Path) -> Manifest:
-    """Segment the case in a process of its own, with an engine cache in ``folder``."""
+def _cold_run(request: Request, name: Combination, folder: Path, cache: Path) -> Manifest:
+    """Segment the case in a process of its own, which writes into ``folder``."""
     output = folder / "found.nii.gz"
     command = [sys.executable, "-m", f"{__package__.partition('.')[0]}.cli.main", "segment"]
     command += [str(request.case), "--output", str(output), "--model", name.model]
@@ -232,7 +250,7 @@ def _cold_run(request: Request, name: Combination, folder: Path) -> Manifest:
     path = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(
         command,
-        env={**os.environ, "BRAINSEGACCEL_CACHE": str(folder / "cache"), "PYTHONPATH": path},
+        env={**os.environ, "BRAINSEGACCEL_CACHE": str(cache), "PYTHONPATH": path},
         capture_output=True,
         text=True,
     )
@@ -262,7 +280,8 @@ def _peers(
     peers, failed = [], []
     for name in request.peers:
         try:
-            peer = PeerProcess(name, shape, whole if name == RECIPE else None)
+            given = whole if name == RECIPE else None
+            peer = PeerProcess(name, shape, given, request.peer_device)
             stack.enter_context(peer)
             peer.run()
             if peer.has_recipe:

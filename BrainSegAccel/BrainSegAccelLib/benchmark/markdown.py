@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..manifest.model import PerRegion, Timing
 from ..regions import Region
-from .report import PEER_INCLUDES, RECIPE_INCLUDES, BenchmarkReport, Row
+from .report import BenchmarkReport, Row
 
 _GIB = 1 << 30
 _SPEED_COLUMNS = (
@@ -73,7 +73,8 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
                     for p in sorted(report.peers, key=lambda p: _p50(p.model_only))
                 ),
             ),
-            f"Model only: {PEER_INCLUDES}. End to end: {RECIPE_INCLUDES}.",
+            f"Model only: {report.peers[0].model_only.includes}. "
+            f"End to end: {report.peers[0].end_to_end.includes}.",
         ]
     if report.failed:
         parts += [

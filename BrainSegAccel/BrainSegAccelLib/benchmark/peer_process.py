@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from types import TracebackType
 
-from ..backends.protocol import Shape
+from ..backends.protocol import Device, Shape
 from ..errors import RunError
 
 PEER_NAMES = ("segresnet", "dynunet", "swinunetr", "mambaunet")
@@ -29,15 +29,22 @@ class PeerProcess:
     :param name: one of `PEER_NAMES`.
     :param shape: static shape (D, H, W) of its volume.
     :param files: what `peers.monai_recipe` reads; None where only the network is to be timed.
+    :param device: where its network runs.
     :raises RunError: it does not start.
     """
 
-    def __init__(self, name: str, shape: Shape, files: Mapping[str, str] | None = None) -> None:
-        self.name, self.has_recipe = name, files is not None
+    def __init__(
+        self,
+        name: str,
+        shape: Shape,
+        files: Mapping[str, str] | None = None,
+        device: Device = Device.CPU,
+    ) -> None:
+        self.name, self.has_recipe, self.device = name, files is not None, device
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (until __exit__)
         path = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, name, json.dumps(shape), json.dumps(files)],
+            [sys.executable, "-m", __name__, name, json.dumps(shape), json.dumps(files), device],
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -94,7 +101,7 @@ class PeerProcess:
         return line
 
 
-def main(name: str, shape: str, files: str) -> None:
+def main(name: str, shape: str, files: str, device: str) -> None:
     """Run what standard input asks for, line by line, and say when it is done."""
     # Answers keep standard output to themselves: libraries print on it when they are imported.
     answers = os.fdopen(os.dup(1), "w")
@@ -102,7 +109,7 @@ def main(name: str, shape: str, files: str) -> None:
     from .peers import make_peer, monai_recipe
 
     depth, height, width = json.loads(shape)
-    peer = make_peer(name, (depth, height, width))
+    peer = make_peer(name, (depth, height, width), device)
     print(
         json.dumps({"title": peer.title, "parameters": peer.parameters}), file=answers, flush=True
     )
@@ -110,7 +117,7 @@ def main(name: str, shape: str, files: str) -> None:
         given = json.loads(files)
         runs = {_NETWORK: peer.run}
         if given is not None:
-            runs[_RECIPE] = monai_recipe(given, folder)
+            runs[_RECIPE] = monai_recipe(given, folder, device=device)
         for line in sys.stdin:
             runs[line.strip()]()
             print(_DONE, file=answers, flush=True)

@@ -1,7 +1,8 @@
 """Networks of others, as MONAI has them, to be timed beside ours in the same run.
 
 Weights are random: they bear on what a network finds, not on how long it takes. Each runs in FP32
-eager on one volume of the same static shape, which all of them take whole.
+eager on one volume of the same static shape, which all of them take whole, on the processor or on
+a GPU. FP32 is FP32: TF32, which PyTorch uses unasked in convolutions on a GPU, is off.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import torch
 from monai.networks.nets import DynUNet, SegResNet, SwinUNETR
 from torch import Tensor, nn
 
-from ..backends.protocol import Shape
+from ..backends.cuda import allow_tf32
+from ..backends.protocol import Device, Precision, Shape
 
 CHANNELS, REGIONS = 4, 3
 WINDOW = (240, 240, 160)
@@ -136,7 +138,7 @@ class Peer:
     """A network of others, ready to run.
 
     :param parameters: number of trained values.
-    :param run: does one volume, from and to host memory.
+    :param run: does one volume, float32 from and to host memory; returns when it is there.
     """
 
     name: str
@@ -145,33 +147,40 @@ class Peer:
     run: Callable[[], Any]
 
 
-def make_peer(name: str, shape: Shape) -> Peer:
+def make_peer(name: str, shape: Shape, device: str = Device.CPU) -> Peer:
     """Build a peer that runs a volume of noise of a static shape (D, H, W).
 
     DynUNet halves five times: it gets the volume padded with zeros to multiples of 32.
+
+    :param device: where the network lives: ``cpu`` or ``cuda``.
     """
     title, make = PEERS[name]
     torch.manual_seed(0)
-    network = make().eval()
+    network = make().eval().to(device)
     padded = [-(-side // 32) * 32 for side in shape]
     x = torch.zeros(1, CHANNELS, *padded)
     x[..., : shape[0], : shape[1], : shape[2]] = torch.randn(1, CHANNELS, *shape)
 
     def run() -> None:
+        allow_tf32(Precision.FP32)  # At each run, as an engine of this process may want it.
         with torch.inference_mode():
-            network(x)
+            network(x.to(device)).cpu()
 
     count = sum(parameter.numel() for parameter in network.parameters())
     return Peer(name, title, count, run)
 
 
 def monai_recipe(
-    files: Mapping[str, str], folder: str, window: tuple[int, int, int] = WINDOW
+    files: Mapping[str, str],
+    folder: str,
+    window: tuple[int, int, int] = WINDOW,
+    device: str = Device.CPU,
 ) -> Callable[[], None]:
     """Return the plain way to segment a case with MONAI: `SegResNet` from four files to one.
 
     :param files: NIfTI file of each of t1, t1c, t2 and flair.
     :param folder: where the result is written.
+    :param device: where the network runs, ``cpu`` or ``cuda``; all else is done on the processor.
     """
     from monai.inferers import SlidingWindowInferer
     from monai.transforms import (
@@ -202,13 +211,14 @@ def monai_recipe(
         ]
     )
     torch.manual_seed(0)
-    network = _segresnet().eval()
+    network = _segresnet().eval().to(device)
     infer = SlidingWindowInferer(roi_size=window, sw_batch_size=1, overlap=0.5)
 
     def run() -> None:
+        allow_tf32(Precision.FP32)
         data = before(dict(files))
         with torch.inference_mode():
-            data["pred"] = infer(data["image"][None], network)[0]
+            data["pred"] = infer(data["image"][None].to(device), network)[0].cpu()
         after(data)
 
     return run

@@ -14,13 +14,13 @@ from ..manifest.record import Count, Record, Seconds, Text
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 PEER_INCLUDES = (
-    "one FP32 eager pass over one volume of the same shape, random weights, in a process of its "
-    "own with its own settings; from and to host memory"
+    "one FP32 eager pass on {device} over one volume of the same shape, random weights, in a "
+    "process of its own with its own settings, but TF32 off; from and to host memory"
 )
-
+"""To be filled with the device; likewise the next."""
 RECIPE_INCLUDES = (
-    "MONAI's plain recipe in its warm process: four files loaded, normalised, SegResNet in "
-    "one window of 240x240x160, the result written"
+    "MONAI's plain recipe in its warm process: four files loaded, normalised, SegResNet on "
+    "{device} in one window of 240x240x160, the result written"
 )
 NO_RECIPE = "only SegResNet has a recipe here, and only for a case of four NIfTI files"
 

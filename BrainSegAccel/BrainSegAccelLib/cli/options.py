@@ -19,7 +19,7 @@ ModelOption = Annotated[
 BackendOption = Annotated[
     str, typer.Option(help="auto measures; brainsegaccel info lists what runs here.")
 ]
-PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, fp16, bf16 or int8.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, tf32, fp16, bf16 or int8.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, coreml or directml.")]
 RegistrationOption = Annotated[
     RegistrationMode,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..backends.auto import Choice
+    from ..backends.cache import EngineCache
     from ..backends.protocol import Engine
     from ..network.package import ModelPackage
     from ..postprocessing.refine import KeptProbabilities, Refinement
@@ -71,10 +72,19 @@ class Runner(Protocol):
 class PipelineFactory(Protocol):
     """Makes a pipeline, or says why this machine cannot run it."""
 
-    def __call__(self, *, model: str, backend: str, precision: str, device: str) -> Runner:
+    def __call__(
+        self,
+        *,
+        model: str,
+        backend: str,
+        precision: str,
+        device: str,
+        cache: EngineCache | None = None,
+    ) -> Runner:
         """Check the request.
 
         :param model: name of a shipped model, or path of a model card or its folder.
+        :param cache: where engines are kept; default: the user's.
         :raises UnavailableError: this machine cannot run what is asked for.
         :raises InputError: there is no such model.
         :raises ModelError: its files cannot be trusted.
@@ -82,8 +92,15 @@ class PipelineFactory(Protocol):
         ...
 
 
-def local_pipeline(*, model: str, backend: str, precision: str, device: str) -> Runner:
+def local_pipeline(
+    *,
+    model: str,
+    backend: str,
+    precision: str,
+    device: str,
+    cache: EngineCache | None = None,
+) -> Runner:
     """Return a pipeline in this process."""
     from .pipeline import Pipeline
 
-    return Pipeline(model=model, backend=backend, precision=precision, device=device)
+    return Pipeline(model=model, backend=backend, precision=precision, device=device, cache=cache)

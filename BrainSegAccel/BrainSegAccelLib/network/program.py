@@ -32,7 +32,8 @@ class DeployedNetwork(nn.Module):
 
     FP16 and BF16 are PyTorch's autocast: convolutions, linear layers and most matrix products are
     rounded; the sums and exponentials of the state-space decay stay in FP32, see `ssd`. INT8 is
-    FP16 but for the convolutions that are INT8 in the model's export, see `int8_convolution`.
+    FP16 but for the convolutions that are INT8 in the model's export, see `int8_convolution`. TF32
+    is FP32 here: it is how a GPU multiplies, not a format of the graph.
     """
 
     def __init__(self, network: HybridNetwork, precision: Precision) -> None:

@@ -26,6 +26,7 @@ _NAMES = {
     "cpu": "CPU",
     "cuda": "NVIDIA GPU",
     "fp32": "FP32",
+    "tf32": "TF32",
     "fp16": "FP16",
     "bf16": "BF16",
     "int8": "INT8",

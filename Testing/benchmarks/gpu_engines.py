@@ -1,0 +1,201 @@
+"""Latency, parity, memory and share of a GPU's ceilings of every engine of PyTorch there.
+
+    python Testing/benchmarks/gpu_engines.py --output DIR [--models full fast] [--peers segresnet]
+
+Writes DIR/gpu.json and DIR/gpu.md. One whole-brain volume, a synthetic case with a ring-enhancing
+tumour, goes through all engines and networks of others in turn, from FP32 input to FP32
+probabilities in host memory; what of that the GPU spent on kernels and on copies is told apart, by
+PyTorch's profiler. Run it when the GPU is idle. Needs the train extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.protocol import Device, Engine, Precision
+from BrainSegAccelLib.backends.registry import require
+from BrainSegAccelLib.benchmark.peers import make_peer
+from BrainSegAccelLib.benchmark.protocol import WARMUP, Samples, measure_interleaved
+from BrainSegAccelLib.files.atomic import atomic_write
+from BrainSegAccelLib.manifest.hardware import probe_hardware
+from BrainSegAccelLib.network.package import load_package
+from BrainSegAccelLib.training.cases import CaseGenerator, Stripping
+from BrainSegAccelLib.training.chance import Chance
+from BrainSegAccelLib.training.config import WHOLE_BRAIN, Stage
+from BrainSegAccelLib.training.lesions import CaseKind
+from BrainSegAccelLib.training.samples import draw_sample
+from numpy.typing import NDArray
+from roofline import FORMATS, bandwidth, matrix_rate, work_of
+from torch.profiler import ProfilerActivity, profile
+
+BACKENDS = ("eager", "inductor")
+PRECISIONS = (Precision.FP32, Precision.TF32, Precision.FP16, Precision.BF16)
+ITERATIONS = 50
+SEED = 20
+
+
+def main() -> None:
+    """Build, measure, compare, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", default=["full", "fast"])
+    parser.add_argument("--peers", nargs="*", default=["segresnet", "dynunet"])
+    options = parser.parse_args()
+    case = CaseGenerator(1.0).generate(SEED, CaseKind.RING, Stripping.CLEAN)
+    sample = draw_sample(Chance(SEED, torch.device("cpu")), case, Stage(steps=1), {"1111": 1.0})
+    x, availability = sample.x[None].float().numpy(), sample.availability[None].numpy()
+    truth = sample.regions.numpy().astype(bool)
+    rows: list[dict[str, Any]] = []
+    engines: dict[str, Engine] = {}
+    for model in options.models:
+        package = load_package(model)
+        exact: NDArray[np.float32] | None = None
+        for backend in BACKENDS:
+            for precision in PRECISIONS:
+                built = require(backend, Device.CUDA, precision).build(
+                    package, package.card.shape, precision, Device.CUDA, EngineCache()
+                )
+                found = built(x, availability).copy()
+                exact = found if exact is None else exact
+                engines[f"{model} {backend} {precision}"] = built
+                rows.append(
+                    {
+                        "model": f"{model} {package.card.version}",
+                        "backend": backend,
+                        "precision": str(precision),
+                        "operations": dict(built.info.actual_precision),
+                        "settings": dict(built.info.settings),
+                        "largest_difference": float(np.abs(found - exact).max()),
+                        "delta_dice": [
+                            dice(found[r] > 0.5, truth[r]) - dice(exact[r] > 0.5, truth[r])
+                            for r in range(3)
+                        ],
+                        **spent(lambda built=built: built(x, availability)),
+                    }
+                )
+    peers = {name: make_peer(name, WHOLE_BRAIN, "cuda") for name in options.peers}
+    samples = measure_interleaved(
+        {
+            **{name: runs(engine, x, availability) for name, engine in engines.items()},
+            **{name: peer.run for name, peer in peers.items()},
+        },
+        ITERATIONS,
+    )
+    copied = bandwidth("cuda")
+    rates = {str(p): matrix_rate(str(p), "cuda") for p in PRECISIONS}
+    work = {model: work_of(model) for model in options.models}
+    for row, name in zip(rows, engines, strict=True):
+        operations, numbers = work[name.partition(" ")[0]]
+        seconds = row["kernels_ms"] / 1000
+        moved = numbers * FORMATS[row["precision"]].itemsize
+        row |= timing(samples[name])
+        row["matrix_share"] = operations / seconds / rates[row["precision"]]
+        row["memory_share"] = moved / seconds / copied
+    report = {
+        "hardware": json.loads(probe_hardware().model_dump_json()),
+        "software": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        },
+        "protocol": {
+            "shape": list(WHOLE_BRAIN),
+            "case": {"seed": SEED, "kind": "ring"},
+            "warmup": WARMUP,
+            "iterations": ITERATIONS,
+            "order": "interleaved",
+        },
+        "ceilings": {"bytes_per_s": copied, "operations_per_s": rates},
+        "rows": rows,
+        "peers": [
+            {"name": name, "title": peer.title, **timing(samples[name])}
+            for name, peer in peers.items()
+        ],
+    }
+    options.output.mkdir(parents=True, exist_ok=True)
+    with atomic_write(options.output / "gpu.json") as beside:
+        beside.write_text(json.dumps(report, indent=1) + "\n")
+    with atomic_write(options.output / "gpu.md") as beside:
+        beside.write_text(written(report))
+    print(written(report))
+
+
+def runs(
+    engine: Engine, x: NDArray[np.float32], availability: NDArray[np.float32]
+) -> Callable[[], object]:
+    """Return a call of an engine."""
+    return lambda: engine(x, availability)
+
+
+def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Dice of two masks; NaN if both are empty."""
+    both = int(found.sum()) + int(truth.sum())
+    return 2 * int((found & truth).sum()) / both if both else math.nan
+
+
+def spent(run: Callable[[], object]) -> dict[str, float]:
+    """Milliseconds that a GPU spends on kernels and on copies in one run."""
+    run()
+    with profile(activities=[ProfilerActivity.CUDA]) as watched:
+        run()
+        torch.cuda.synchronize()
+    kernels = copies = 0.0
+    for event in watched.key_averages():
+        if event.key.startswith("Memcpy"):
+            copies += event.self_device_time_total / 1000
+        else:
+            kernels += event.self_device_time_total / 1000
+    return {"kernels_ms": kernels, "copies_ms": copies}
+
+
+def timing(samples: Samples) -> dict[str, float]:
+    """Percentiles in ms."""
+    return {"p50_ms": samples.percentile(50), "p95_ms": samples.percentile(95)}
+
+
+def written(report: dict[str, Any]) -> str:
+    """Return the report as Markdown."""
+    gpu, software = report["hardware"]["gpus"][0], report["software"]
+    rates = ", ".join(
+        f"{precision} {rate / 1e12:.0f} TFLOP/s"
+        for precision, rate in report["ceilings"]["operations_per_s"].items()
+    )
+    lines = [
+        f"{gpu['name']}, driver {gpu['driver']}, PyTorch {software['torch']}, cuDNN "
+        f"{software['cudnn']}; volume 4 x {' x '.join(map(str, report['protocol']['shape']))}, "
+        f"{report['protocol']['iterations']} interleaved iterations after "
+        f"{report['protocol']['warmup']}. Measured ceilings: memory "
+        f"{report['ceilings']['bytes_per_s'] / 1e12:.2f} TB/s, matrix products {rates}.",
+        "",
+        "| model | backend | precision | p50 ms | p95 ms | kernels ms | copies ms | of matrix "
+        "ceiling | of memory ceiling | GPU memory | largest difference | largest change of Dice |",
+        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row['model']} | {row['backend']} | {row['precision']} | {row['p50_ms']:.1f} "
+        f"| {row['p95_ms']:.1f} | {row['kernels_ms']:.1f} | {row['copies_ms']:.1f} "
+        f"| {row['matrix_share']:.0%} | {row['memory_share']:.0%} "
+        f"| {row['settings']['gpu memory']} | {row['largest_difference']:.1e} "
+        f"| {max(map(abs, row['delta_dice'])):.4f} |"
+        for row in report["rows"]
+    ]
+    lines += [
+        f"| {peer['title']} | eager | fp32 | {peer['p50_ms']:.1f} | {peer['p95_ms']:.1f} "
+        "| | | | | | | |"
+        for peer in report["peers"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
