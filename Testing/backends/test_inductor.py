@@ -12,6 +12,7 @@ import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.inductor import BACKEND
 from BrainSegAccelLib.backends.protocol import Device, Precision
+from BrainSegAccelLib.errors import RunError
 from BrainSegAccelLib.network.package import ModelPackage
 
 AGAIN = """
@@ -54,6 +55,18 @@ def test_a_second_process_loads_what_the_first_compiled(
     found = json.loads(done.stdout)
     assert found["hit"] is True
     assert found["sum"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_compilation_that_fails_does_so_in_a_process_of_its_own(
+    tiny_package: ModelPackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not BACKEND.availability(Device.CPU, Precision.FP32).ok:
+        pytest.skip("no compiler here")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
+    shape = tiny_package.card.shape
+    with pytest.raises(RunError, match="inductor fp32: compiling failed"):
+        BACKEND.build(tiny_package, shape, Precision.FP32, Device.CPU, EngineCache(tmp_path))
 
 
 def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

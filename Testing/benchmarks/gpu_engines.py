@@ -1,11 +1,11 @@
 """Latency, parity, memory and share of a GPU's ceilings of every engine of PyTorch there.
 
-    python Testing/benchmarks/gpu_engines.py --output DIR [--models full fast] [--peers segresnet]
+    python Testing/benchmarks/gpu_engines.py --output DIR [--model full] [--peers segresnet dynunet]
 
-Writes DIR/gpu.json and DIR/gpu.md. One whole-brain volume, a synthetic case with a ring-enhancing
-tumour, goes through all engines and networks of others in turn, from FP32 input to FP32
-probabilities in host memory; what of that the GPU spent on kernels and on copies is told apart, by
-PyTorch's profiler. Run it when the GPU is idle. Needs the train extra.
+Writes DIR/gpu-MODEL.json and DIR/gpu-MODEL.md. One whole-brain volume, a synthetic case with a
+ring-enhancing tumour, goes through all engines and networks of others in turn, from FP32 input to
+FP32 probabilities in host memory; what of that the GPU spent on kernels and on copies is told
+apart, by PyTorch's profiler. Run it when the GPU is idle. Needs the train extra.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from BrainSegAccelLib.backends.protocol import Device, Engine, Precision
 from BrainSegAccelLib.backends.registry import require
 from BrainSegAccelLib.benchmark.peers import make_peer
 from BrainSegAccelLib.benchmark.protocol import WARMUP, Samples, measure_interleaved
+from BrainSegAccelLib.errors import BrainSegAccelError
 from BrainSegAccelLib.files.atomic import atomic_write
 from BrainSegAccelLib.manifest.hardware import probe_hardware
 from BrainSegAccelLib.network.package import load_package
@@ -47,7 +48,7 @@ def main() -> None:
     """Build, measure, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", default=["full", "fast"])
+    parser.add_argument("--model", default="full")
     parser.add_argument("--peers", nargs="*", default=["segresnet", "dynunet"])
     options = parser.parse_args()
     case = CaseGenerator(1.0).generate(SEED, CaseKind.RING, Stripping.CLEAN)
@@ -56,32 +57,35 @@ def main() -> None:
     truth = sample.regions.numpy().astype(bool)
     rows: list[dict[str, Any]] = []
     engines: dict[str, Engine] = {}
-    for model in options.models:
-        package = load_package(model)
-        exact: NDArray[np.float32] | None = None
-        for backend in BACKENDS:
-            for precision in PRECISIONS:
+    failed: dict[str, str] = {}
+    package = load_package(options.model)
+    exact: NDArray[np.float32] | None = None
+    for backend in BACKENDS:
+        for precision in PRECISIONS:
+            try:
                 built = require(backend, Device.CUDA, precision).build(
                     package, package.card.shape, precision, Device.CUDA, EngineCache()
                 )
-                found = built(x, availability).copy()
-                exact = found if exact is None else exact
-                engines[f"{model} {backend} {precision}"] = built
-                rows.append(
-                    {
-                        "model": f"{model} {package.card.version}",
-                        "backend": backend,
-                        "precision": str(precision),
-                        "operations": dict(built.info.actual_precision),
-                        "settings": dict(built.info.settings),
-                        "largest_difference": float(np.abs(found - exact).max()),
-                        "delta_dice": [
-                            dice(found[r] > 0.5, truth[r]) - dice(exact[r] > 0.5, truth[r])
-                            for r in range(3)
-                        ],
-                        **spent(lambda built=built: built(x, availability)),
-                    }
-                )
+            except BrainSegAccelError as error:
+                failed[f"{backend} {precision}"] = str(error)
+                continue
+            found = built(x, availability).copy()
+            exact = found if exact is None else exact
+            engines[f"{backend} {precision}"] = built
+            rows.append(
+                {
+                    "backend": backend,
+                    "precision": str(precision),
+                    "operations": dict(built.info.actual_precision),
+                    "settings": dict(built.info.settings),
+                    "largest_difference": float(np.abs(found - exact).max()),
+                    "delta_dice": [
+                        dice(found[r] > 0.5, truth[r]) - dice(exact[r] > 0.5, truth[r])
+                        for r in range(3)
+                    ],
+                    **spent(runs(built, x, availability)),
+                }
+            )
     peers = {name: make_peer(name, WHOLE_BRAIN, "cuda") for name in options.peers}
     samples = measure_interleaved(
         {
@@ -92,15 +96,15 @@ def main() -> None:
     )
     copied = bandwidth("cuda")
     rates = {str(p): matrix_rate(str(p), "cuda") for p in PRECISIONS}
-    work = {model: work_of(model) for model in options.models}
+    operations, numbers = work_of(options.model)
     for row, name in zip(rows, engines, strict=True):
-        operations, numbers = work[name.partition(" ")[0]]
         seconds = row["kernels_ms"] / 1000
         moved = numbers * FORMATS[row["precision"]].itemsize
         row |= timing(samples[name])
         row["matrix_share"] = operations / seconds / rates[row["precision"]]
         row["memory_share"] = moved / seconds / copied
     report = {
+        "model": f"{package.card.name} {package.card.version}",
         "hardware": json.loads(probe_hardware().model_dump_json()),
         "software": {
             "python": platform.python_version(),
@@ -117,15 +121,16 @@ def main() -> None:
         },
         "ceilings": {"bytes_per_s": copied, "operations_per_s": rates},
         "rows": rows,
+        "failed": failed,
         "peers": [
             {"name": name, "title": peer.title, **timing(samples[name])}
             for name, peer in peers.items()
         ],
     }
     options.output.mkdir(parents=True, exist_ok=True)
-    with atomic_write(options.output / "gpu.json") as beside:
+    with atomic_write(options.output / f"gpu-{package.card.name}.json") as beside:
         beside.write_text(json.dumps(report, indent=1) + "\n")
-    with atomic_write(options.output / "gpu.md") as beside:
+    with atomic_write(options.output / f"gpu-{package.card.name}.md") as beside:
         beside.write_text(written(report))
     print(written(report))
 
@@ -171,18 +176,19 @@ def written(report: dict[str, Any]) -> str:
         for precision, rate in report["ceilings"]["operations_per_s"].items()
     )
     lines = [
-        f"{gpu['name']}, driver {gpu['driver']}, PyTorch {software['torch']}, cuDNN "
-        f"{software['cudnn']}; volume 4 x {' x '.join(map(str, report['protocol']['shape']))}, "
+        f"`{report['model']}` on {gpu['name']}, driver {gpu['driver']}, PyTorch "
+        f"{software['torch']}, cuDNN {software['cudnn']}; volume 4 x "
+        f"{' x '.join(map(str, report['protocol']['shape']))}, "
         f"{report['protocol']['iterations']} interleaved iterations after "
         f"{report['protocol']['warmup']}. Measured ceilings: memory "
         f"{report['ceilings']['bytes_per_s'] / 1e12:.2f} TB/s, matrix products {rates}.",
         "",
-        "| model | backend | precision | p50 ms | p95 ms | kernels ms | copies ms | of matrix "
+        "| backend | precision | p50 ms | p95 ms | kernels ms | copies ms | of matrix "
         "ceiling | of memory ceiling | GPU memory | largest difference | largest change of Dice |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['model']} | {row['backend']} | {row['precision']} | {row['p50_ms']:.1f} "
+        f"| {row['backend']} | {row['precision']} | {row['p50_ms']:.1f} "
         f"| {row['p95_ms']:.1f} | {row['kernels_ms']:.1f} | {row['copies_ms']:.1f} "
         f"| {row['matrix_share']:.0%} | {row['memory_share']:.0%} "
         f"| {row['settings']['gpu memory']} | {row['largest_difference']:.1e} "
@@ -190,11 +196,11 @@ def written(report: dict[str, Any]) -> str:
         for row in report["rows"]
     ]
     lines += [
-        f"| {peer['title']} | eager | fp32 | {peer['p50_ms']:.1f} | {peer['p95_ms']:.1f} "
-        "| | | | | | | |"
+        f"| {peer['title']} | fp32 | {peer['p50_ms']:.1f} | {peer['p95_ms']:.1f} | | | | | | | |"
         for peer in report["peers"]
     ]
-    return "\n".join(lines) + "\n"
+    lines += ["", *(f"Did not run: {name}: {why}" for name, why in report["failed"].items())]
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EagerBackend(Runtime):
-    """Runs the network as written, operation by operation; rounded by autocast on a GPU."""
+    """Runs the network as written: operation by operation, on a GPU by autocast and recorded."""
 
     name = "eager"
     title = "PyTorch"
@@ -58,7 +58,7 @@ class EagerBackend(Runtime):
             else {},
             settings=settings,
         )
-        return torch_engine(network, info)
+        return torch_engine(network, info, recorded=True)
 
 
 def _arithmetic_layers(network: Any) -> int:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..errors import RunError
 from .cache import EngineCache
 from .host import installed_version, no_bf16_units, no_compiler
 from .protocol import Availability, Device, Engine, EngineInfo, Precision, Shape
@@ -58,9 +64,10 @@ class InductorBackend(Runtime):
         device: Device,
         cache: EngineCache,
     ) -> Engine:
-        """Load the package from the cache, else export, compile and keep it there."""
-        from torch._inductor import aoti_load_package
+        """Load the package from the cache, else export, compile and keep it there.
 
+        :raises RunError: compiling fails, or what was compiled does not run.
+        """
         started = time.perf_counter()
         settings = prepare(device, precision)
         name = device_name(device)
@@ -68,11 +75,8 @@ class InductorBackend(Runtime):
         package, hit = load_or_make(
             cache,
             key,
-            # Without locks between threads, which a CUDA graph cannot record.
-            lambda stored: aoti_load_package(
-                io.BytesIO(stored), run_single_threaded=device is Device.CUDA
-            ),
-            lambda: _compile(model, shape, precision, device),
+            lambda stored: _load(stored, device),
+            lambda: _compile_apart(model, shape, precision, device),
         )
         info = EngineInfo(
             backend=self.name,
@@ -88,6 +92,69 @@ class InductorBackend(Runtime):
             settings={**settings, "freezing": "on"},
         )
         return torch_engine(package, info, recorded=True)
+
+
+def _load(stored: bytes, device: Device) -> Any:
+    from torch._inductor import aoti_load_package
+
+    # On a GPU without locks between threads, which a CUDA graph cannot record.
+    return aoti_load_package(io.BytesIO(stored), run_single_threaded=device is Device.CUDA)
+
+
+def _compile_apart(
+    model: ModelPackage, shape: Shape, precision: Precision, device: Device
+) -> bytes:
+    """Return the package, compiled and tried in a process of its own.
+
+    Compilers crash, and so may what they made: that must not take this process along, which can be
+    the worker of somebody's Slicer.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "package.pt2")
+        request = {
+            "card": model.card.model_dump_json(),
+            "folder": str(model.folder),
+            "shape": shape,
+            "precision": precision,
+            "device": device,
+            "output": str(output),
+        }
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        done = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=json.dumps(request),
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RunError(f"compiling failed: {_why(done)}", where=f"inductor {precision}")
+        return output.read_bytes()
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        return f"the process ended with {signal.Signals(-done.returncode).name}"
+    return " ".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
+
+
+def main(request: dict[str, Any]) -> None:
+    """Compile what `_compile_apart` asks for, run it once as it will be used, and write it."""
+    import numpy as np
+
+    from ..network.card import ModelCard
+    from ..network.package import ModelPackage
+
+    model = ModelPackage(ModelCard.model_validate_json(request["card"]), Path(request["folder"]))
+    precision, device = Precision(request["precision"]), Device(request["device"])
+    depth, height, width = request["shape"]
+    shape = (depth, height, width)
+    prepare(device, precision)
+    package = _compile(model, shape, precision, device)
+    info = EngineInfo("inductor", "", device, device_name(device), precision, shape, 0.0)
+    engine = torch_engine(_load(package, device), info, recorded=True)
+    engine(np.zeros((1, 4, *shape), np.float32), np.ones((1, 4), np.float32))
+    Path(request["output"]).write_bytes(package)
 
 
 def _compile(model: ModelPackage, shape: Shape, precision: Precision, device: Device) -> bytes:
@@ -120,3 +187,6 @@ def _no_triton() -> Availability | None:
 
 
 BACKEND = InductorBackend()
+
+if __name__ == "__main__":
+    main(json.load(sys.stdin))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -71,6 +72,12 @@ class SampleStream(Dataset[Sample]):
                 # The lowest number is the one whose last sample has been drawn.
                 del self._cases[min(self._cases)]
         return self._cases[number]
+
+
+def begin_worker(_: int) -> None:
+    """Prepare a process that draws samples: here, so that it imports no more than this takes."""
+    os.nice(5)  # The network has precedence: a worker only takes what it leaves.
+    torch.set_num_threads(1)
 
 
 @torch.no_grad()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from .fake_quantisation import calibrate, quantise, quantised_with
 from .loss import RegionLoss, SupervisedNetwork
 from .precision import mixed_precision
 from .pretrained import PretrainedWeights
-from .samples import Sample, SampleStream
+from .samples import Sample, SampleStream, begin_worker
 from .sources import SourceOf, synthetic_sources
 from .validation import Validation
 
@@ -212,7 +211,7 @@ class Trainer:
                 sampler=order,
                 num_workers=self.config.workers,
                 prefetch_factor=4 if self.config.workers else None,
-                worker_init_fn=_begin_worker,
+                worker_init_fn=begin_worker,
                 # CUDA cannot be used in a process that was forked off one that uses it.
                 multiprocessing_context="spawn" if on_gpu and self.config.workers else None,
                 pin_memory=on_gpu and self.config.workers > 0,
@@ -278,9 +277,3 @@ def _optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimize
         {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
-
-
-def _begin_worker(_: int) -> None:
-    # The network has precedence: a worker only takes what it leaves.
-    os.nice(5)
-    torch.set_num_threads(1)
