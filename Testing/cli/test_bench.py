@@ -149,6 +149,7 @@ def test_a_device_that_networks_of_others_do_not_know_is_the_cpu_for_them(
     [
         (["--iterations", "5"], "too few for percentiles"),
         (["--backends", "cudnn"], "unknown backend 'cudnn'"),
+        (["--device", "auto", "--backends", "cudnn"], "unknown backend 'cudnn'"),
         (["--precisions", "fp8"], "unknown precision 'fp8'"),
         (["--peers", "unet"], "unknown network 'unet'"),
     ],

@@ -100,16 +100,16 @@ def _combinations(
     from ..benchmark.bench import Combination
     from ..inference.pipeline import parse_devices, parse_precisions
 
-    (where,) = parse_devices(device)
+    devices = parse_devices(device)
     names = list(known()) if backends == "all" else backends.split(",")
     found = []
     for text in ("auto",) if precisions == "all" else precisions.split(","):
         for precision in parse_precisions(text):
             for name in names:
                 if name not in known():
-                    require(name, where, precision)
-                everything = "all" in (backends, precisions)
-                if not everything or known()[name].availability(where, precision).ok:
+                    require(name, devices[0], precision)
+                runs = any(known()[name].availability(each, precision).ok for each in devices)
+                if runs or "all" not in (backends, precisions):
                     found.append((name, str(precision)))
     return tuple(Combination(model, *each) for model in models.split(",") for each in found)
 
