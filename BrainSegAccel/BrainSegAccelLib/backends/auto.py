@@ -33,7 +33,7 @@ QUICK_SECONDS = 5.0
 BUDGET_SECONDS = {Device.CPU: 30.0}
 """No other candidate is started that would typically be built after this. On a processor, compilers
 that take longer were never faster than OpenVINO, which is always installed."""
-GPU_BUDGET_SECONDS = 240.0
+GPU_BUDGET_SECONDS = 300.0
 
 Array = NDArray[np.float32]
 Cases = Callable[[], Sequence[tuple[Array, Array]]]
