@@ -13,7 +13,12 @@ from BrainSegAccelLib.modality import Modality  # noqa: E402
 from BrainSegAccelLib.training.acquisition import cut_field_of_view, slice_matrix  # noqa: E402
 from BrainSegAccelLib.training.anatomy import draw_anatomy  # noqa: E402
 from BrainSegAccelLib.training.atlas import CHANNELS, load_atlas  # noqa: E402
-from BrainSegAccelLib.training.cases import CaseGenerator, Stripping, SyntheticCase  # noqa: E402
+from BrainSegAccelLib.training.cases import (  # noqa: E402
+    CaseGenerator,
+    Stripping,
+    SyntheticCase,
+    outlined_regions,
+)
 from BrainSegAccelLib.training.chance import Chance  # noqa: E402
 from BrainSegAccelLib.training.geometry import (  # noqa: E402
     Grid,
@@ -21,8 +26,15 @@ from BrainSegAccelLib.training.geometry import (  # noqa: E402
     deformed_positions,
     sample,
 )
-from BrainSegAccelLib.training.lesions import CaseKind, Lesion, draw_tumour  # noqa: E402
+from BrainSegAccelLib.training.lesions import (  # noqa: E402
+    CaseKind,
+    Lesion,
+    TumourMaps,
+    draw_tumour,
+)
 from BrainSegAccelLib.training.normalisation import level  # noqa: E402
+from scipy.ndimage import binary_fill_holes  # noqa: E402
+from torch.nn.functional import max_pool3d  # noqa: E402
 
 CPU = torch.device("cpu")
 T1, T1C, T2, FLAIR = range(4)
@@ -106,17 +118,47 @@ def test_a_cavity_is_fluid_and_no_tumour() -> None:
 
 
 def test_tissue_that_is_only_invaded_counts_as_oedema() -> None:
-    """Patches that enhance are core, and the tumour around them is not; none of it is necrotic."""
+    """Patches that enhance are core; the tumour around them is not, but for what they enclose."""
     chance, atlas = Chance(12, CPU), load_atlas()
     pose = HeadPose.draw(chance, atlas)
     grid = pose.fitting_grid(4.0)
     anatomy = draw_anatomy(chance, atlas, grid, deformed_positions(chance, atlas, pose, grid, []))
     for _ in range(4):
         tumour = draw_tumour(chance, grid, anatomy, [Lesion(torch.zeros(3), 22.0, CaseKind.PATCHY)])
-        assert not tumour.necrosis.any()
+        near = max_pool3d(tumour.enhancing[None], 7, 1, 3)[0] > 0.1
+        assert tumour.necrosis[~near].max() < 0.05
+        assert 0 < tumour.necrosis.sum() < 0.5 * tumour.enhancing.sum()
         assert tumour.enhancing.sum() < 0.5 * tumour.oedema.sum()
         assert tumour.whole[tuple(size // 2 for size in grid.shape)] > 0.5
         assert tumour.whole.max() <= 1 + 1e-5
+
+
+def test_what_enhancing_tumour_encloses_is_core() -> None:
+    generator = CaseGenerator(voxel=2.0)  # at 4 mm rims have gaps
+    enclosed = missed = 0
+    for seed in range(3):
+        for kind in (CaseKind.RING, CaseKind.PATCHY):
+            enhancing, core, _ = (generator.generate(seed, kind).regions > 0.5).numpy()
+            for found, labelled in zip(enhancing, core, strict=True):
+                holes = binary_fill_holes(found) & ~found
+                enclosed += int(holes.sum())
+                missed += int((holes & ~labelled).sum())
+    assert enclosed > 100
+    assert missed < 0.1 * enclosed
+
+
+def test_outlines_go_to_where_the_last_of_a_tumour_is_seen() -> None:
+    none = torch.zeros(6)
+    oedema = torch.tensor([0.3, 0.2, 0.3, 0.0, 0.0, 0.0])
+    necrosis = torch.tensor([0.0, 0.0, 0.3, 0.4, 0.0, 0.0])
+    enhancing = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.4, 0.6])
+    soft = outlined_regions(TumourMaps(necrosis, enhancing, oedema, none))
+    assert (soft > 0.5).tolist() == [
+        [False, False, False, False, False, True],
+        [False, False, False, True, False, True],
+        [True, False, True, True, False, True],
+    ]
+    assert soft.max() <= 1
 
 
 def test_core_that_does_not_enhance_is_darker_on_t1_than_invaded_tissue(

@@ -48,9 +48,9 @@ STRIPPING_WEIGHTS = {
 }
 
 
-_LABELLED_OEDEMA = 0.25
-"""Share of oedema in a voxel from which raters call it whole tumour: they outline where the last of
-the hyperintensity ends, not where half of it is left."""
+_LABELLED_OEDEMA, _LABELLED_NECROSIS = 0.25, 0.35
+"""Share in a voxel from which raters call it whole tumour, and tumour core: they outline where the
+last of what is bright on FLAIR, or dark on T1, ends, not where half of it is left."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,14 @@ def draw_scene(chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: C
     return Scene(source, anatomy, tumour, images)
 
 
+def outlined_regions(tumour: TumourMaps) -> Tensor:
+    """Soft ET, TC, WT [3, D, H, W], nested, as raters outline a tumour: where they exceed 0.5."""
+    core = tumour.enhancing + tumour.necrosis * (0.5 / _LABELLED_NECROSIS)
+    # Where core and oedema share a voxel neither may reach one half: the sum decides.
+    whole = core + tumour.oedema * (0.5 / _LABELLED_OEDEMA)
+    return torch.stack([tumour.enhancing, core, whole]).clamp_(max=1)
+
+
 class CaseGenerator:
     """Makes cases from seeds: the same seed, the same case.
 
@@ -166,10 +174,7 @@ class CaseGenerator:
         )
         covered = torch.stack(seen).any(0)
         mask = mask & covered
-        core = tumour.core
-        # Where core and oedema share a voxel neither may reach one half: the sum decides.
-        whole = (core + tumour.oedema * (0.5 / _LABELLED_OEDEMA)).clamp_(max=1)
-        regions = torch.stack([tumour.enhancing, core, whole]) * covered
+        regions = outlined_regions(tumour) * covered
         brain = anatomy.mask & covered
         return SyntheticCase(images * mask, regions, mask, brain, self.voxel, kind, stripping, seed)
 

@@ -233,7 +233,7 @@ class _LocalGrowth:
             focus = TumourMaps(none, residual, none, body - residual)
         elif kind.infiltrates:
             focus = self._infiltrate(body)
-        elif kind is not CaseKind.METASTASES and chance.event(0.2):
+        elif kind is not CaseKind.METASTASES and chance.event(0.1):
             focus = self._patches(body, chance.uniform(0.2, 1.1))
         else:
             enhancing = self._enhancing(body)
@@ -265,8 +265,12 @@ class _LocalGrowth:
         texture = self.noise(max(4, self.lesion.radius * chance.uniform(0.2, 0.6)))
         patches = body * torch.sigmoid((texture - sparse) * 6)
         patches = patches * torch.sigmoid(self.inside - chance.uniform(0, 2))
+        # What enhancing tumour encloses is core, whatever it looks like.
+        reach = max(1.5, self.lesion.radius * 0.2) / self.voxel
+        enclosed = blur(patches[None], (reach,) * 3)[0]
+        enclosed = (body - patches) * torch.sigmoid((enclosed - 0.4) * 20)
         none = torch.zeros_like(body)
-        return TumourMaps(none, patches, body - patches, none)
+        return TumourMaps(enclosed, patches, body - patches - enclosed, none)
 
     def _residual(self, body: Tensor) -> Tensor:
         """Enhancing remnants along the wall of a resection cavity, in half of them."""
