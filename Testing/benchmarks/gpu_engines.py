@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from BrainSegAccelLib.backends.protocol import Device, Engine, Precision
 from BrainSegAccelLib.backends.registry import require
 from BrainSegAccelLib.benchmark.peers import make_peer
 from BrainSegAccelLib.benchmark.protocol import WARMUP, Samples, measure_interleaved
+from BrainSegAccelLib.benchmark.quality import dice
 from BrainSegAccelLib.errors import BrainSegAccelError
 from BrainSegAccelLib.files.atomic import atomic_write
 from BrainSegAccelLib.manifest.hardware import probe_hardware
@@ -140,12 +140,6 @@ def runs(
 ) -> Callable[[], object]:
     """Return a call of an engine."""
     return lambda: engine(x, availability)
-
-
-def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Dice of two masks; NaN if both are empty."""
-    both = int(found.sum()) + int(truth.sum())
-    return 2 * int((found & truth).sum()) / both if both else math.nan
 
 
 def spent(run: Callable[[], object]) -> dict[str, float]:

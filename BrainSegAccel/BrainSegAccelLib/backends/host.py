@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 
 from ..manifest.hardware import installed_versions, probe_cpu
 from .protocol import Availability
@@ -12,6 +13,15 @@ BF16_UNITS = frozenset({"AVX-512 BF16", "AMX BF16", "Arm BF16"})
 """Instruction sets that compute in BF16; without one it is emulated, and slower than FP32."""
 
 COMPILERS = ("g++", "clang++", "c++", "cl")
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """Environment in which a process of this Python imports what this one does.
+
+    :param changes: variables that differ, or that are added.
+    """
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return {**os.environ, "PYTHONPATH": path, **changes}
 
 
 def cpu_name() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import RunError
 from .cache import EngineCache
-from .host import installed_version, no_bf16_units, no_compiler
+from .host import child_environment, installed_version, no_bf16_units, no_compiler
 from .protocol import Availability, Device, Engine, EngineInfo, Precision, Shape
 from .pytorch import INSTALL, device_name, no_cuda, prepare, torch_engine
 from .runtime import Runtime, load_or_make
@@ -119,11 +118,10 @@ def _compile_apart(
             "device": device,
             "output": str(output),
         }
-        path = os.pathsep.join(entry for entry in sys.path if entry)
         done = subprocess.run(
             [sys.executable, "-m", __name__],
             input=json.dumps(request),
-            env={**os.environ, "PYTHONPATH": path},
+            env=child_environment(),
             capture_output=True,
             text=True,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
 from ..backends.cache import EngineCache
+from ..backends.host import child_environment
 from ..backends.protocol import Device
 from ..errors import InputError, RunError
 from ..files.labelled import label_file
@@ -247,10 +247,9 @@ def _cold_run(request: Request, name: Combination, folder: Path, cache: Path) ->
         "--device",
         request.device,
     ]
-    path = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(
         command,
-        env={**os.environ, "BRAINSEGACCEL_CACHE": str(cache), "PYTHONPATH": path},
+        env=child_environment(BRAINSEGACCEL_CACHE=str(cache)),
         capture_output=True,
         text=True,
     )

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from types import TracebackType
 
+from ..backends.host import child_environment
 from ..backends.protocol import Device, Shape
 from ..errors import RunError
 
@@ -42,10 +43,9 @@ class PeerProcess:
     ) -> None:
         self.name, self.has_recipe, self.device = name, files is not None, device
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (until __exit__)
-        path = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, name, json.dumps(shape), json.dumps(files), device],
-            env={**os.environ, "PYTHONPATH": path},
+            env=child_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -49,8 +49,8 @@ STRIPPING_WEIGHTS = {
 
 
 _LABELLED_OEDEMA, _LABELLED_NECROSIS = 0.25, 0.35
-"""Share in a voxel from which raters call it whole tumour, and tumour core: they outline where the
-last of what is bright on FLAIR, or dark on T1, ends, not where half of it is left."""
+"""Share in a voxel from which it is labelled whole tumour, and tumour core: patients' labels go to
+where the last of what is bright on FLAIR, or dark on T1, ends, not to where half of it is left."""
 
 
 @dataclass(frozen=True)
