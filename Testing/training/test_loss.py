@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -43,6 +45,21 @@ def test_empty_regions_have_a_finite_gradient_that_lowers_the_logits() -> None:
     assert (logits.grad > 0).all()
 
 
+def test_what_is_found_where_there_is_nothing_costs_more_the_more_it_is() -> None:
+    """From a millilitre to thirty, too, where the loss of Dice has levelled off."""
+    loss, truth = RegionLoss(0.0, (0.0, 0.0)), torch.zeros(1, 3, 32, 32, 32)
+    coarse = tuple(torch.full((1, 3, size, size, size), -20.0) for size in (4, 8))
+
+    def cost(slices: int) -> float:
+        logits = torch.full_like(truth, -20.0)
+        logits[:, :, :slices] = 20.0
+        return float(loss((logits, *coarse), truth))
+
+    assert cost(0) < 0.01
+    assert cost(1) == pytest.approx(math.log(1 + 1024 / 100), rel=1e-3)
+    assert cost(30) - cost(3) > 2
+
+
 def test_a_region_missed_in_one_channel_costs_only_that_channel() -> None:
     loss, truth = RegionLoss(1.0, (0.0, 0.0)), regions()
     answer = outputs(truth, 9.0)
@@ -50,6 +67,16 @@ def test_a_region_missed_in_one_channel_costs_only_that_channel() -> None:
     one = float(loss(answer, truth))
     answer[0][:, 2] = -9.0
     assert 0.3 < one < float(loss(answer, truth))
+
+
+def test_each_case_of_a_batch_weighs_the_same_whatever_its_tumour_is_like() -> None:
+    loss, truth = RegionLoss(1.0, (0.2, 0.4)), regions()
+    empty = torch.zeros_like(truth)
+    wrong, found = outputs(truth, -9.0), outputs(truth, 9.0)
+    one, other = loss(found, truth), loss(wrong, empty)
+    both = tuple(torch.cat(pair) for pair in zip(found, wrong, strict=True))
+    together = loss(both, torch.cat([truth, empty]))
+    torch.testing.assert_close(together, (one + other) / 2)
 
 
 def test_a_teacher_shares_the_targets_of_the_cross_entropy() -> None:

@@ -48,9 +48,10 @@ STRIPPING_WEIGHTS = {
 }
 
 
-_LABELLED_OEDEMA, _LABELLED_NECROSIS = 0.25, 0.35
-"""Share in a voxel from which it is labelled whole tumour, and tumour core: patients' labels go to
-where the last of what is bright on FLAIR, or dark on T1, ends, not to where half of it is left."""
+_LABELLED_OEDEMA, _LABELLED_NECROSIS, _LABELLED_ENHANCING = 0.25, 0.35, 0.4
+"""Share in a voxel from which it is labelled whole tumour, tumour core, and enhancing: patients'
+labels go to where the last of what is bright on FLAIR or T1c, or dark on T1, ends, not to where
+half of it is left."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,11 @@ def draw_scene(chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: C
 
 def outlined_regions(tumour: TumourMaps) -> Tensor:
     """Soft ET, TC, WT [3, D, H, W], nested, as raters outline a tumour: where they exceed 0.5."""
-    core = tumour.enhancing + tumour.necrosis * (0.5 / _LABELLED_NECROSIS)
+    enhancing = tumour.enhancing * (0.5 / _LABELLED_ENHANCING)
+    core = enhancing + tumour.necrosis * (0.5 / _LABELLED_NECROSIS)
     # Where core and oedema share a voxel neither may reach one half: the sum decides.
     whole = core + tumour.oedema * (0.5 / _LABELLED_OEDEMA)
-    return torch.stack([tumour.enhancing, core, whole]).clamp_(max=1)
+    return torch.stack([enhancing, core, whole]).clamp_(max=1)
 
 
 class CaseGenerator:

@@ -248,16 +248,34 @@ class _LocalGrowth:
         Core is what enhances, or what is dark on T1; the rest, however much of it is tumour, is
         oedematous or invaded tissue, which share a label.
         """
+        patchy = self.lesion.kind is CaseKind.PATCHY
+        if patchy and self.chance.event(0.5):
+            return self._patches(body, self.chance.uniform(0.7, 1.8))
+        diffuse = self._diffuse(body)
+        if not patchy:
+            return diffuse
+        foci = self._foci(body)
+        return TumourMaps(
+            diffuse.necrosis * (1 - foci), foci, diffuse.oedema * (1 - foci), diffuse.cavity
+        )
+
+    def _diffuse(self, body: Tensor) -> TumourMaps:
         chance, radius = self.chance, self.lesion.radius
         none = torch.zeros_like(body)
-        if self.lesion.kind is CaseKind.PATCHY:
-            return self._patches(body, chance.uniform(0.7, 1.8))
         if chance.event(0.5):
             return TumourMaps(body, none, none, none)
         texture = self.noise(max(5, radius * chance.uniform(0.4, 0.9)))
         deep = self.inside - radius * (chance.uniform(0, 0.9) + 0.25 * texture)
         core = body * torch.sigmoid(deep / chance.uniform(0.6, 2.5))
         return TumourMaps(core, none, body - core, none)
+
+    def _foci(self, body: Tensor) -> Tensor:
+        """One enhancing focus or few, mostly below a millilitre, in tumour that else does not."""
+        chance = self.chance
+        texture = self.noise(chance.uniform(4, 10))
+        # Where the texture peaks: that there is a focus does not hang on the tumour's size.
+        least = (texture * body).max() - chance.uniform(0.3, 1)
+        return body * torch.sigmoid((texture - least) * 8)
 
     def _patches(self, body: Tensor, sparse: float) -> TumourMaps:
         """Enhancing patches, fewer the more ``sparse``, in tissue that is only invaded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from monai.losses.dice import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,7 +33,12 @@ class SupervisedNetwork(nn.Module):
 
 
 class RegionLoss(nn.Module):
-    """Soft Dice (over the batch) plus weighted binary cross-entropy, for nested regions.
+    """Soft Dice of each case plus weighted binary cross-entropy, for nested regions.
+
+    Were Dice taken over the batch, a small focus, and tumour found where there is none, would weigh
+    little beside another case's large tumour. Of a region that is empty the Dice loss is
+    ``v / (s + v)``, v the volume found and s the smoothing: it levels off, and much that is wrongly
+    found would hardly be unlearned. There ``log(1 + v / s)`` stands for it, which begins as steep.
 
     A teacher's probabilities t join the truth y in the cross-entropy H at 1 mm,
     ``(1 - share) * H(y, p) + share * H(t, p)``: the distillation of Hinton, Vinyals and Dean 2015,
@@ -76,7 +82,10 @@ class RegionLoss(nn.Module):
 
     def _at_scale(self, logits: Tensor, regions: Tensor, targets: Tensor, voxel: int) -> Tensor:
         smoothing = _SMOOTHING_MM3 / voxel**3
-        dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=smoothing, smooth_dr=smoothing)
+        dice = DiceLoss(sigmoid=True, reduction="none", smooth_nr=smoothing, smooth_dr=smoothing)(
+            logits, regions
+        ).flatten(1)
+        found = torch.log1p(logits.sigmoid().sum((2, 3, 4)) / smoothing)
+        overlap = torch.where(regions.amax((2, 3, 4)) > 0, dice, found).mean()
         cross_entropy = functional.binary_cross_entropy_with_logits(logits, targets)
-        overlap: Tensor = dice(logits, regions)
         return overlap + self.cross_entropy_weight * cross_entropy
