@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -122,6 +124,31 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None
     weights = load_file(killed / WEIGHTS)
     assert weights.keys() == expected["average"].keys()
     assert all(torch.equal(weights[name], expected["average"][name]) for name in weights)
+
+
+def test_an_interrupted_run_keeps_all_that_it_has_done(tmp_path: Path) -> None:
+    """Ctrl-C of a terminal reaches the processes that draw samples, too."""
+    settings = make_config().model_copy(update={"workers": 1})
+    stage = settings.stages[0].model_copy(update={"steps": 1000})
+    config, folder = tmp_path / "toy.json", tmp_path / "run"
+    config.write_text(settings.model_copy(update={"stages": (stage,)}).model_dump_json())
+    program = "import sys; from BrainSegAccelLib.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "train", str(config), str(folder)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        for line in process.stderr:
+            if " step 1/" in line:
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait() == 130
+    assert re.search(r"step (\d+) of 1000", said)
+    assert said.endswith("brainsegaccel: interrupted\n")
+    assert "Traceback" not in said
+    done = int(re.search(r"step (\d+) of 1000", said).group(1))
+    assert load_checkpoint(folder / CHECKPOINT, read_config(config))["step"] == done >= 1
+    assert (folder / WEIGHTS).is_file()
 
 
 @pytest.mark.parametrize("done", [1, 2])

@@ -12,6 +12,7 @@ import torch
 
 from ..errors import InputError, UnavailableError
 from .config import TrainingConfig, read_config
+from .interruption import interruption
 from .own_data import OwnData, OwnSource, open_own_data
 from .precision import multiplies_bf16
 from .pretrained import read_pretrained
@@ -41,6 +42,7 @@ def train(
     """Run (or go on with) the training of ``config`` in ``folder``.
 
     :param minutes: stop after this wall time even if steps are left; the run can be resumed.
+        Ctrl-C and SIGTERM likewise stop it after the step that is under way.
     :param seed: instead of the configuration's: another run of the same recipe.
     :param initial: weights to start from, see :func:`read_pretrained`.
     :param prune: they are of a larger network; keep what fits, see :func:`pruning.prune`.
@@ -50,6 +52,7 @@ def train(
     :raises InputError: for a bad configuration, a foreign checkpoint, a folder in use, unusable
         cases, or files other than those that the configuration or the checkpoint was made with.
     :raises ModelError: for a model that cannot be trusted.
+    :raises KeyboardInterrupt: the run was interrupted; its checkpoint is written.
     """
     settings, where = read_config(config), _device(device)
     start = read_pretrained(initial) if initial else None
@@ -98,7 +101,10 @@ def train(
         if resume:
             trainer.resume()
         end = time.monotonic() + 60 * minutes if minutes else float("inf")
-        trainer.run(until=lambda: time.monotonic() > end)
+        asked = stack.enter_context(interruption())
+        trainer.run(until=lambda: asked.is_set() or time.monotonic() > end)
+        if asked.is_set() and trainer.step < settings.steps:
+            raise KeyboardInterrupt
 
 
 def _device(name: str) -> torch.device:

@@ -16,6 +16,7 @@ from ..modality import Modality
 from .chance import Chance
 from .config import Stage, TrainingConfig
 from .geometry import Shape
+from .interruption import leave_interruptions_to_parent
 from .normalisation import level, normalise
 from .sources import CaseSource, TrainingCase
 
@@ -76,6 +77,7 @@ class SampleStream(Dataset[Sample]):
 
 def begin_worker(_: int) -> None:
     """Prepare a process that draws samples: here, so that it imports no more than this takes."""
+    leave_interruptions_to_parent()
     os.nice(5)  # The network has precedence: a worker only takes what it leaves.
     torch.set_num_threads(1)
 
