@@ -167,6 +167,20 @@ def test_what_takes_long_to_build_is_listed_and_not_measured(
     }
 
 
+def test_a_slow_build_that_failed_is_not_tried_again_in_other_precisions(
+    tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    quick, slow = Timed("quick", 1), Timed("slow", 0, breaks=True, build_seconds=10.0)
+    runnable = candidates_here(_named(slow, quick), (Device.CPU,), BOTH)
+    choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
+    assert choice.chosen.backend == "quick"
+    assert slow.built == 1
+    assert [c.failure for c in choice.candidates if c.backend == "slow"] == [
+        "driver crashed",
+        "not measured: failed with fp32",
+    ]
+
+
 def test_what_is_built_quickly_is_measured_on_the_slowest_machine(
     tiny_package: ModelPackage, engine_cache: EngineCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Latency, parity, memory and share of a GPU's ceilings of every engine of PyTorch there.
 
-    python Testing/benchmarks/gpu_engines.py --output DIR [--model full] [--peers segresnet dynunet]
+    python Testing/benchmarks/gpu_engines.py --output DIR [--model full] [--backends eager inductor]
+        [--peers segresnet dynunet]
 
 Writes DIR/gpu-MODEL.json and DIR/gpu-MODEL.md. One whole-brain volume, a synthetic case with a
 ring-enhancing tumour, goes through all engines and networks of others in turn, from FP32 input to
@@ -49,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--model", default="full")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
     parser.add_argument("--peers", nargs="*", default=["segresnet", "dynunet"])
     options = parser.parse_args()
     case = CaseGenerator(1.0).generate(SEED, CaseKind.RING, Stripping.CLEAN)
@@ -60,7 +62,7 @@ def main() -> None:
     failed: dict[str, str] = {}
     package = load_package(options.model)
     exact: NDArray[np.float32] | None = None
-    for backend in BACKENDS:
+    for backend in options.backends:
         for precision in PRECISIONS:
             try:
                 built = require(backend, Device.CUDA, precision).build(

@@ -123,8 +123,15 @@ def choose(
     for backend, device, precision in options:
         ready = time.perf_counter() - started + backend.build_seconds
         budget = BUDGET_SECONDS.get(device, GPU_BUDGET_SECONDS)
-        if backend.build_seconds > QUICK_SECONDS and ready > budget:
-            measurement.leave_out(backend, device, precision)
+        slow = backend.build_seconds > QUICK_SECONDS
+        if slow and ready > budget:
+            reason = f"takes about {backend.build_seconds:.0f} s to build"
+        elif slow and (failed := measurement.failure(backend, device)):
+            reason = f"failed with {failed}"
+        else:
+            reason = ""
+        if reason:
+            measurement.leave_out(backend, device, precision, reason)
             continue
         announce(f"measuring {backend.name} {precision} on {device}")
         measurement.take(backend, device, precision)
@@ -149,10 +156,22 @@ class _Measurement:
         self._model, self._cache, self._cases = model, cache, cases
         self._found: list[tuple[Candidate, Masks]] = []
 
-    def leave_out(self, backend: Backend, device: Device, precision: Precision) -> None:
-        """Record a candidate that would take too long to build."""
-        reason = f"not measured: takes about {backend.build_seconds:.0f} s to build"
-        version = backend.version() or ""
+    def failure(self, backend: Backend, device: Device) -> Precision | None:
+        """Return a precision at which a backend was tried on a device and did not run."""
+        return next(
+            (
+                found.precision
+                for found, masks in self._found
+                if (found.backend, found.device) == (backend.name, device) and not masks
+            ),
+            None,
+        )
+
+    def leave_out(
+        self, backend: Backend, device: Device, precision: Precision, reason: str
+    ) -> None:
+        """Record a candidate that is not worth its build."""
+        reason, version = f"not measured: {reason}", backend.version() or ""
         self._found.append((Candidate(backend.name, version, device, precision, None, reason), []))
 
     def take(self, backend: Backend, device: Device, precision: Precision) -> None:
