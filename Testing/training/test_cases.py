@@ -127,7 +127,7 @@ def test_tissue_that_is_only_invaded_counts_as_oedema() -> None:
     for _ in range(8):
         tumour = draw_tumour(chance, grid, anatomy, [Lesion(torch.zeros(3), 22.0, CaseKind.PATCHY)])
         near = max_pool3d(tumour.enhancing[None], 7, 1, 3)[0] > 0.1
-        if tumour.necrosis[~near].max() > 0.5:
+        if tumour.necrosis.sum() > tumour.enhancing.sum():
             # The other sort: core that does not enhance, with a focus or few that do.
             assert 0 < tumour.enhancing.sum() < 0.5 * tumour.necrosis.sum()
         else:
@@ -143,7 +143,7 @@ def test_tissue_that_is_only_invaded_counts_as_oedema() -> None:
 def test_what_enhancing_tumour_encloses_is_core() -> None:
     generator = CaseGenerator(voxel=2.0)  # at 4 mm rims have gaps
     enclosed = missed = 0
-    for seed in range(3):
+    for seed in range(4):
         for kind in (CaseKind.RING, CaseKind.PATCHY):
             enhancing, core, _ = (generator.generate(seed, kind).regions > 0.5).numpy()
             for found, labelled in zip(enhancing, core, strict=True):
@@ -178,6 +178,18 @@ def test_some_diffuse_tumours_have_a_small_enhancing_focus_in_core_that_does_not
     assert small >= 2
 
 
+def test_most_diffuse_tumours_leave_sulci_free() -> None:
+    chance, atlas = Chance(13, CPU), load_atlas()
+    pose = HeadPose.draw(chance, atlas)
+    grid = pose.fitting_grid(4.0)
+    anatomy = draw_anatomy(chance, atlas, grid, deformed_positions(chance, atlas, pose, grid, []))
+    fluid = anatomy.mask & (anatomy.csf > 0.9)
+    lesion = Lesion(torch.tensor([35.0, 0.0, 0.0]), 30.0, CaseKind.NON_ENHANCING)
+    tumours = [draw_tumour(chance, grid, anatomy, [lesion]) for _ in range(12)]
+    free = sum(bool(tumour.whole[fluid].max() < 0.2) for tumour in tumours)
+    assert 5 <= free < 12
+
+
 def test_core_that_does_not_enhance_is_darker_on_t1_than_invaded_tissue(
     generator: CaseGenerator,
 ) -> None:
@@ -195,7 +207,7 @@ def test_core_that_does_not_enhance_is_darker_on_t1_than_invaded_tissue(
 
 def test_stripping_decides_what_is_left_around_the_brain(generator: CaseGenerator) -> None:
     clean, generous, imperfect, absent = (
-        generator.generate(5, CaseKind.RING, left) for left in Stripping
+        generator.generate(6, CaseKind.RING, left) for left in Stripping
     )
     assert torch.equal(clean.mask, clean.brain)
     rim = generous.mask & ~generous.brain

@@ -104,7 +104,7 @@ def draw_scene(chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: C
     source = deformed_positions(chance, atlas, pose, grid, masses(chance, lesions))
     anatomy = draw_anatomy(chance, atlas, grid, source)
     tumour = draw_tumour(chance, grid, anatomy, lesions)
-    mimics = draw_mimics(chance, grid, anatomy)
+    mimics = draw_mimics(chance, grid, anatomy, tumour)
     if kind is CaseKind.CAVITY:
         anatomy = anatomy.with_fluid(tumour.cavity)
     images = render_sequences(chance, grid, kind, anatomy, tumour, mimics)

@@ -215,22 +215,26 @@ def render_sequences(
     uptake = chance.log_uniform(0.15, 1.3)
     uneven = 1 + painter.fine * chance.uniform(0, 0.35) + painter.coarse * chance.uniform(0, 0.2)
     t1c += tumour.enhancing * uneven.clamp_(min=0.25) * uptake
-    normal = mimics.vessels * chance.uniform(0.3, 1) + mimics.meninges * chance.uniform(0, 0.7)
-    normal += mimics.sinus * chance.uniform(0, 1.2) + mimics.falx * chance.uniform(0, 0.6)
-    normal += mimics.plexus * chance.uniform(0, 1)
-    t1c += normal * outside * chance.uniform(0.1, 1.6)
-    t1 += mimics.meninges * chance.uniform(-0.2, 0.15) + mimics.vessels * chance.uniform(-0.2, 0.1)
+    # Blood that flows is dark but for the contrast agent in it; slow blood less so.
+    vessels = mimics.vessels * chance.uniform(0.4, 1)
+    before = chance.uniform(0.5 * tissue1.csf, tissue1.grey)
+    t1 += vessels * (before - t1)
+    t1c += vessels * (before - t1c)
+    normal = mimics.meninges * chance.uniform(0, 0.7) + mimics.sinus * chance.uniform(0, 1.2)
+    normal += mimics.falx * chance.uniform(0, 0.6) + mimics.plexus * chance.uniform(0, 1)
+    t1c += normal * outside * chance.uniform(0.1, 1.6) + vessels * chance.uniform(0.2, 1.8)
+    t1 += mimics.meninges * chance.uniform(-0.2, 0.15)
 
     t2 = painter.paint(tissue2, lesion2, chance)
     spots = healthy * mimics.white_matter_lesions
     t2 += spots * chance.uniform(0.05, 0.4) + mimics.meninges * chance.uniform(-0.5, 0.1)
-    t2 += mimics.sinus * chance.uniform(-0.5, 0) - mimics.vessels * chance.uniform(0, 0.5)
-    t2 += mimics.falx * chance.uniform(-0.4, 0)
+    t2 += mimics.sinus * chance.uniform(-0.5, 0) + mimics.falx * chance.uniform(-0.4, 0)
+    t2 += vessels * (chance.uniform(0, 0.7) - t2)
 
     flair = painter.paint(tissuef, lesionf, chance)
     flair += spots * chance.uniform(0.1, 0.5) + mimics.meninges * chance.uniform(-0.15, 0.35)
-    flair += mimics.sinus * chance.uniform(-0.2, 0.2) + mimics.vessels * chance.uniform(-0.1, 0.2)
-    flair += mimics.falx * chance.uniform(0, 0.25)
+    flair += mimics.sinus * chance.uniform(-0.2, 0.2) + mimics.falx * chance.uniform(0, 0.25)
+    flair += vessels * (chance.uniform(0, 0.5) - flair)
     if chance.event(0.3):
         # CSF that flows is not nulled.
         flow = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(12, 20))[0]

@@ -227,6 +227,9 @@ class _LocalGrowth:
         chance, kind = self.chance, self.lesion.kind
         blurred = chance.uniform(0.6, 2.5) if kind.infiltrates else chance.uniform(0.4, 1.2)
         body = torch.sigmoid(self.inside / blurred)
+        if chance.event(0.7 if kind.infiltrates else 0.25):
+            # Sulci within a tumour, and the vessels in them, stay what they are.
+            body = body * (1 - self.csf)
         none = torch.zeros_like(body)
         if kind is CaseKind.CAVITY:
             residual = self._residual(body)

@@ -10,6 +10,7 @@ from torch import Tensor
 from .anatomy import Anatomy
 from .chance import Chance
 from .geometry import Grid
+from .lesions import TumourMaps
 from .noise import blur, smooth_noise
 
 
@@ -26,7 +27,7 @@ class Mimics:
     blood: Tensor
 
 
-def draw_mimics(chance: Chance, grid: Grid, anatomy: Anatomy) -> Mimics:
+def draw_mimics(chance: Chance, grid: Grid, anatomy: Anatomy, tumour: TumourMaps) -> Mimics:
     """Draw every map; many of them stay empty in a given case."""
 
     def noise(low: float, high: float, channels: int = 1) -> Tensor:
@@ -48,10 +49,16 @@ def draw_mimics(chance: Chance, grid: Grid, anatomy: Anatomy) -> Mimics:
     if chance.event(0.2):
         blood = above(noise(5, 14)[0], 2.0, 3.0, 5)
 
-    # Two noise fields are both near zero along curves: tubes. Vessels keep to CSF.
-    pair = noise(8, 16, 2)
-    tubes = torch.exp(-(pair * pair).sum(0) / (2 * chance.uniform(0.06, 0.14) ** 2))
-    vessels = tubes * (anatomy.csf + 0.15 * anatomy.grey + 0.05 * anatomy.white).clamp(0, 1)
+    # Two noise fields are both near zero along curves: tubes. Vessels keep to CSF, but those that
+    # feed or drain a tumour are wider and run through whatever is about it.
+    room = anatomy.csf + 0.15 * anatomy.grey + 0.05 * anatomy.white
+    width = torch.full_like(room, chance.uniform(0.1, 0.28))
+    if chance.event(0.6):
+        about = blur(tumour.whole[None], (chance.uniform(3, 8) / grid.voxel,) * 3)[0]
+        width = width * (1 + about * chance.uniform(0, 1.5))
+        room = room + about * chance.uniform(0, 1)
+    tubes = torch.exp(-(noise(5, 12, 2) ** 2).sum(0) / (2 * width**2))
+    vessels = tubes * room.clamp(0, 1) * (1 - tumour.enhancing)
     meninges = torch.sigmoid((chance.uniform(1, 3) - anatomy.depth) / 0.7)
     meninges *= above(noise(15, 40)[0], -1, 1.5, 3)
     squared = anatomy.midline**2
