@@ -158,7 +158,7 @@ def test_outlines_go_to_where_the_last_of_a_tumour_is_seen() -> None:
     none = torch.zeros(6)
     oedema = torch.tensor([0.3, 0.2, 0.3, 0.0, 0.0, 0.0])
     necrosis = torch.tensor([0.0, 0.0, 0.3, 0.4, 0.0, 0.0])
-    enhancing = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.35, 0.45])
+    enhancing = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.25, 0.35])
     soft = outlined_regions(TumourMaps(necrosis, enhancing, oedema, none))
     assert (soft > 0.5).tolist() == [
         [False, False, False, False, False, True],

@@ -48,7 +48,7 @@ STRIPPING_WEIGHTS = {
 }
 
 
-_LABELLED_OEDEMA, _LABELLED_NECROSIS, _LABELLED_ENHANCING = 0.25, 0.35, 0.4
+_LABELLED_OEDEMA, _LABELLED_NECROSIS, _LABELLED_ENHANCING = 0.25, 0.35, 0.3
 """Share in a voxel from which it is labelled whole tumour, tumour core, and enhancing: patients'
 labels go to where the last of what is bright on FLAIR or T1c, or dark on T1, ends, not to where
 half of it is left."""

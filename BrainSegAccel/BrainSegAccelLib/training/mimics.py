@@ -53,10 +53,10 @@ def draw_mimics(chance: Chance, grid: Grid, anatomy: Anatomy, tumour: TumourMaps
     # feed or drain a tumour are wider and run through whatever is about it.
     room = anatomy.csf + 0.15 * anatomy.grey + 0.05 * anatomy.white
     width = torch.full_like(room, chance.uniform(0.1, 0.28))
-    if chance.event(0.6):
+    if chance.event(0.4):
         about = blur(tumour.whole[None], (chance.uniform(3, 8) / grid.voxel,) * 3)[0]
         width = width * (1 + about * chance.uniform(0, 1.5))
-        room = room + about * chance.uniform(0, 1)
+        room = room + about * chance.uniform(0, 0.6)
     tubes = torch.exp(-(noise(5, 12, 2) ** 2).sum(0) / (2 * width**2))
     vessels = tubes * room.clamp(0, 1) * (1 - tumour.enhancing)
     meninges = torch.sigmoid((chance.uniform(1, 3) - anatomy.depth) / 0.7)
