@@ -16,7 +16,10 @@ from .noise import blur, smooth_noise
 
 @dataclass(frozen=True)
 class Mimics:
-    """Soft maps [D, H, W] in 0 to 1; ``blood`` is bright on T1 with and without contrast agent."""
+    """Soft maps [D, H, W] in 0 to 1; ``blood`` is bright on T1 with and without contrast agent.
+
+    ``vessels`` are 0 where tumour enhances: there nothing tells them from it.
+    """
 
     white_matter_lesions: Tensor
     vessels: Tensor
