@@ -96,7 +96,7 @@ def test_kinds_show_what_they_are_called(cases: dict[CaseKind, list[SyntheticCas
     enhancing, core, _ = volumes(CaseKind.SOLID)
     assert enhancing > 0.3 * core
     enhancing, core, _ = volumes(CaseKind.CAVITY)
-    assert enhancing == core  # what was taken out is not tumour
+    assert 0.5 * core < enhancing  # what was taken out is not tumour
 
 
 def test_a_cavity_is_fluid_and_no_tumour() -> None:
@@ -159,13 +159,36 @@ def test_outlines_go_to_where_the_last_of_a_tumour_is_seen() -> None:
     oedema = torch.tensor([0.3, 0.2, 0.3, 0.0, 0.0, 0.0])
     necrosis = torch.tensor([0.0, 0.0, 0.3, 0.4, 0.0, 0.0])
     enhancing = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.25, 0.35])
-    soft = outlined_regions(TumourMaps(necrosis, enhancing, oedema, none))
+    soft = outlined_regions(TumourMaps(necrosis, enhancing, oedema, none), torch.ones(6))
     assert (soft > 0.5).tolist() == [
         [False, False, False, False, False, True],
         [False, False, False, True, False, True],
         [True, False, True, True, False, True],
     ]
     assert soft.max() <= 1
+
+
+def test_tumour_that_hardly_takes_up_contrast_agent_is_core_but_not_enhancing() -> None:
+    none = torch.zeros(4)
+    enhancing = torch.tensor([0.35, 0.35, 0.8, 0.8])
+    bright = torch.tensor([0.9, 0.1, 0.9, 0.1])
+    soft = outlined_regions(TumourMaps(none, enhancing, none, none), bright)
+    assert (soft[0] > 0.5).tolist() == [True, False, True, False]
+    assert (soft[1] > 0.5).tolist() == [True, False, True, True]
+
+
+def test_enhancing_tumour_outshines_white_matter_after_contrast_agent() -> None:
+    generator = CaseGenerator(voxel=2.0)
+    compared = 0
+    for seed in range(8):
+        case = generator.generate(seed, CaseKind.RING, Stripping.CLEAN)
+        enhancing = case.regions[0] > 0.5
+        healthy = case.brain & (case.regions[2] < 0.01)
+        if enhancing.sum() > 20:
+            t1c = case.images[1]
+            assert t1c[enhancing].median() > t1c[healthy].quantile(0.6)
+            compared += 1
+    assert compared >= 4
 
 
 def test_some_diffuse_tumours_have_a_small_enhancing_focus_in_core_that_does_not() -> None:

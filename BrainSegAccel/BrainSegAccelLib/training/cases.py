@@ -14,7 +14,7 @@ from .acquisition import acquire, cut_field_of_view
 from .anatomy import Anatomy, draw_anatomy
 from .atlas import Atlas, load_atlas
 from .chance import Chance
-from .contrast import render_sequences
+from .contrast import Sequences, render_sequences
 from .geometry import Grid, HeadPose, Shape, deformed_positions
 from .head_contrast import add_head
 from .head_shape import HeadAtlas, HeadTissue, beyond_cavity, draw_head, head_grid
@@ -88,14 +88,14 @@ class SyntheticCase:
 class Scene:
     """A brain before it is scanned, on the case's grid.
 
-    ``source`` [3, D, H, W] is where in the atlas its tissue comes from; ``images`` are ideal T1,
-    T1c, T2 and FLAIR [D, H, W], which mean nothing outside of ``anatomy.mask``.
+    ``source`` [3, D, H, W] is where in the atlas its tissue comes from; ``sequences`` mean nothing
+    outside of ``anatomy.mask``.
     """
 
     source: Tensor
     anatomy: Anatomy
     tumour: TumourMaps
-    images: list[Tensor]
+    sequences: Sequences
 
 
 def draw_scene(chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: CaseKind) -> Scene:
@@ -107,17 +107,23 @@ def draw_scene(chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: C
     mimics = draw_mimics(chance, grid, anatomy, tumour)
     if kind is CaseKind.CAVITY:
         anatomy = anatomy.with_fluid(tumour.cavity)
-    images = render_sequences(chance, grid, kind, anatomy, tumour, mimics)
-    return Scene(source, anatomy, tumour, images)
+    sequences = render_sequences(chance, grid, kind, anatomy, tumour, mimics)
+    return Scene(source, anatomy, tumour, sequences)
 
 
-def outlined_regions(tumour: TumourMaps) -> Tensor:
-    """Soft ET, TC, WT [3, D, H, W], nested, as raters outline a tumour: where they exceed 0.5."""
-    enhancing = tumour.enhancing * (0.5 / _LABELLED_ENHANCING)
+def outlined_regions(tumour: TumourMaps, bright: Tensor) -> Tensor:
+    """Soft ET, TC, WT [3, D, H, W], nested, as raters outline a tumour: where they exceed 0.5.
+
+    Enhancing tumour is brighter on T1c than on T1 and than healthy white matter (Bakas et al.
+    2018, arXiv 1811.02629); what takes up contrast agent and does not get there is core.
+
+    :param bright: see :class:`Sequences`.
+    """
+    enhancing = tumour.enhancing * (1 + bright * (0.5 / _LABELLED_ENHANCING - 1))
     core = enhancing + tumour.necrosis * (0.5 / _LABELLED_NECROSIS)
     # Where core and oedema share a voxel neither may reach one half: the sum decides.
     whole = core + tumour.oedema * (0.5 / _LABELLED_OEDEMA)
-    return torch.stack([enhancing, core, whole]).clamp_(max=1)
+    return torch.stack([torch.minimum(enhancing, bright), core, whole]).clamp_(max=1)
 
 
 class CaseGenerator:
@@ -164,7 +170,7 @@ class CaseGenerator:
         pose = HeadPose.draw(chance, self._atlas)
         grid = self._grid(chance, pose, stripping)
         scene = draw_scene(chance, self._atlas, pose, grid, kind)
-        anatomy, tumour, ideal = scene.anatomy, scene.tumour, scene.images
+        anatomy, tumour, ideal = scene.anatomy, scene.tumour, scene.sequences.images
         mask = anatomy.mask
         if stripping is not Stripping.CLEAN:
             head = draw_head(chance, self._head_atlas, grid, scene.source)
@@ -176,7 +182,7 @@ class CaseGenerator:
         )
         covered = torch.stack(seen).any(0)
         mask = mask & covered
-        regions = outlined_regions(tumour) * covered
+        regions = outlined_regions(tumour, scene.sequences.bright) * covered
         brain = anatomy.mask & covered
         return SyntheticCase(images * mask, regions, mask, brain, self.voxel, kind, stripping, seed)
 

@@ -137,10 +137,21 @@ def _lesion_contrasts(
         core2 = chance.uniform(t2.grey + 0.1, t2.csf * 1.02)
         coref = chance.uniform(flair.csf, oedemaf + 0.1)
     return (
-        LesionContrast(oedema1, core1, t1.grey + chance.uniform(-0.18, 0.12)),
+        LesionContrast(oedema1, core1, t1.grey + chance.uniform(-0.12, 0.3)),
         LesionContrast(oedema2, core2, t2.grey + chance.uniform(0, 0.45)),
         LesionContrast(oedemaf, coref, flair.grey + chance.uniform(0.05, 0.6)),
     )
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Ideal images [T1, T1c, T2, FLAIR] of [D, H, W], without noise, bias or blur.
+
+    ``bright`` [D, H, W] in 0 to 1 passes 0.5 where T1c outshines T1 and healthy white matter.
+    """
+
+    images: list[Tensor]
+    bright: Tensor
 
 
 class _Painter:
@@ -188,8 +199,8 @@ def render_sequences(
     anatomy: Anatomy,
     tumour: TumourMaps,
     mimics: Mimics,
-) -> list[Tensor]:
-    """Ideal T1, T1c, T2 and FLAIR images [D, H, W], without noise, bias or blur."""
+) -> Sequences:
+    """Paint the four sequences of one head."""
     tissue1, tissue2, tissuef = _t1(chance), _t2(chance), _flair(chance)
     tissuec = _after_contrast_agent(chance, tissue1)
     lesion1, lesion2, lesionf = _lesion_contrasts(chance, kind, tissue1, tissue2, tissuef)
@@ -212,7 +223,7 @@ def render_sequences(
     t1 += blood
     t1c += blood * chance.uniform(0.7, 1.1)
 
-    uptake = chance.log_uniform(0.15, 1.3)
+    uptake = chance.log_uniform(0.25, 1.4)
     uneven = 1 + painter.fine * chance.uniform(0, 0.35) + painter.coarse * chance.uniform(0, 0.2)
     t1c += tumour.enhancing * uneven.clamp_(min=0.25) * uptake
     # Blood that flows is dark but for the contrast agent in it; slow blood less so.
@@ -224,6 +235,7 @@ def render_sequences(
     normal += mimics.falx * chance.uniform(0, 0.6) + mimics.plexus * chance.uniform(0, 1)
     t1c += normal * outside * chance.uniform(0.1, 1.6) + vessels * chance.uniform(0.2, 1.8)
     t1 += mimics.meninges * chance.uniform(-0.2, 0.15)
+    bright = torch.sigmoid((t1c - (t1 + 0.1).clamp_min(tissuec.white)) * 25)
 
     t2 = painter.paint(tissue2, lesion2, chance)
     spots = healthy * mimics.white_matter_lesions
@@ -239,4 +251,4 @@ def render_sequences(
         # CSF that flows is not nulled.
         flow = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(12, 20))[0]
         flair += anatomy.ventricle * torch.sigmoid(flow * 3 - 2) * chance.uniform(0.1, 0.5)
-    return [t1, t1c, t2, flair]
+    return Sequences([t1, t1c, t2, flair], bright)
