@@ -61,7 +61,7 @@ class HeadGenerator:
         mask = sample(self._brain, atlas, scene.source)[0] > 0.5
         anatomy = replace(scene.anatomy, mask=mask)
         head = draw_head(chance, self._head_atlas, grid, scene.source)
-        whole = add_head(chance, grid, anatomy, head, scene.images)
+        whole = add_head(chance, grid, anatomy, head, scene.sequences.images)
         images = torch.stack([acquire(chance, grid, whole[channel]) for channel in sequences])
         air = (head == HeadTissue.AIR) & ~mask
         return SyntheticHead(images, mask, air, self.voxel, seed)
