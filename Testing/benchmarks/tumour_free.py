@@ -1,7 +1,7 @@
 """What the weights call tumour where there is none: forty tumour-free phantoms.
 
     python Testing/benchmarks/tumour_free.py [--model full] [--cases 40] [--first-seed 7000]
-        [--backend openvino] [--precision fp32]
+        [--backend openvino] [--precision fp32] [--bias-correction]
 
 Prints the volume predicted as whole tumour in each, and the share of cases with at most 0.1 ml.
 The phantoms hold vessels, plexus, white-matter lesions and the other mimics, clean or imperfectly
@@ -15,6 +15,7 @@ import argparse
 import numpy as np
 from BrainSegAccelLib.inference.pipeline import Pipeline
 from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.preprocessing.options import PreprocessingOptions
 from BrainSegAccelLib.regions import Region
 from BrainSegAccelLib.study import Study
 from BrainSegAccelLib.training.cases import CaseGenerator, Stripping, SyntheticCase
@@ -41,7 +42,9 @@ def main() -> None:
     # Not "auto": the figure is to be the weights', the same on every machine.
     parser.add_argument("--backend", default="openvino")
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--bias-correction", action="store_true")
     options = parser.parse_args()
+    preprocessing = PreprocessingOptions(bias_correction=options.bias_correction)
     generator = CaseGenerator(1.0)
     pipeline = Pipeline(options.backend, options.precision, model=options.model)
     volumes = []
@@ -49,7 +52,7 @@ def main() -> None:
         stripping = Stripping.IMPERFECT if index % 4 == 3 else Stripping.CLEAN
         seed = options.first_seed + index
         case = generator.generate(seed, CaseKind.NONE, stripping)
-        found = pipeline.run(study_of(case)).segmentation
+        found = pipeline.run(study_of(case), options=preprocessing).segmentation
         volumes.append(found.volume_ml(*Region.WT.labels))
         print(f"{seed} {stripping}: {volumes[-1]:.2f} ml", flush=True)
     within = sum(volume <= LIMIT_ML for volume in volumes)
