@@ -93,7 +93,7 @@ def train_networks(work: Path, only: str | None, steps: int) -> None:
             resume=(folder / "checkpoint.pt").exists(),
             initial=MODEL if pruned else None,
             prune=pruned,
-            teacher=MODEL,
+            teachers=[MODEL],
         )
         (folder / "done").write_text(f"{time.monotonic() - began:.0f} s\n")
 

@@ -45,7 +45,7 @@ def test_a_field_of_three_to_one_is_taken_out(modality: Modality) -> None:
 
 @pytest.mark.parametrize(
     ("modality", "lesion"),
-    [(Modality.T1, 0.6), (Modality.T1C, 0.6), (Modality.FLAIR, 1.9)],
+    [(Modality.T1, 0.6), (Modality.T1C, 0.6), (Modality.T2, 1.9), (Modality.FLAIR, 1.9)],
 )
 def test_a_large_lesion_is_not_taken_for_shading(modality: Modality, lesion: float) -> None:
     sick = head(modality, lesion)
@@ -56,9 +56,13 @@ def test_a_large_lesion_is_not_taken_for_shading(modality: Modality, lesion: flo
     assert inside == pytest.approx(before, rel=0.06)
 
 
-def test_t2_is_left_alone() -> None:
-    image = (head(Modality.T2) * FIELD).astype(np.float32)
-    np.testing.assert_array_equal(level(image, BRAIN, VOXEL, Modality.T2), image)
+def test_of_t2_the_slope_is_taken_out_and_nothing_else() -> None:
+    even = head(Modality.T2)
+    slope, bend = np.exp(-0.35 * _Z + 0.2 * _Y), np.exp(-0.25 * _Z * _Z)
+    sloping, bent = ((even * field).astype(np.float32) for field in (slope, bend))
+    assert deviation(sloping, even) > 0.15
+    assert deviation(level(sloping, BRAIN, VOXEL, Modality.T2), even) < 0.04
+    assert deviation(level(bent, BRAIN, VOXEL, Modality.T2), bent) < 0.02
 
 
 def test_the_scale_of_a_scanner_stays() -> None:

@@ -82,6 +82,7 @@ def test_each_case_of_a_batch_weighs_the_same_whatever_its_tumour_is_like() -> N
 def test_a_teacher_shares_the_targets_of_the_cross_entropy() -> None:
     torch.manual_seed(0)
     truth, taught = regions(), torch.rand(1, 3, 32, 32, 32)
+    truth[:, 0, 8:12, 8:12, 8:12] = 1
     answer = tuple(torch.randn(1, 3, size, size, size) for size in (32, 4, 8))
     share, weight = 0.3, 2.0
     with_teacher = RegionLoss(weight, (0.2, 0.4), share)(answer, truth, taught)
@@ -96,11 +97,25 @@ def test_agreeing_with_the_teacher_costs_least_where_it_alone_decides() -> None:
     coarse = torch.zeros(1, 3, 2, 2, 2), torch.zeros(1, 3, 4, 4, 4)
     loss = RegionLoss(1e4, (0.0, 0.0), teacher_share=1.0)
     logits = torch.logit(taught, 1e-6).requires_grad_()
-    loss((logits, *coarse), torch.zeros_like(taught), taught).backward()
+    truth = torch.zeros_like(taught)
+    truth[..., 0] = 1
+    loss((logits, *coarse), truth, taught).backward()
     at_teacher = logits.grad.abs().max()
     logits = (torch.logit(taught, 1e-6) + 1).requires_grad_()
-    loss((logits, *coarse), torch.zeros_like(taught), taught).backward()
+    loss((logits, *coarse), truth, taught).backward()
     assert at_teacher < 0.1 * logits.grad.abs().max()
+
+
+def test_what_a_teacher_finds_of_a_region_that_is_empty_is_not_taught() -> None:
+    truth = regions()
+    assert not truth[:, 0].any()  # no enhancing tumour
+    taught = torch.rand(truth.shape, generator=torch.Generator().manual_seed(0))
+    silent = taught.clone()
+    silent[:, 0] = 0
+    answer = tuple(torch.ones(1, 3, size, size, size) for size in (32, 4, 8))
+    loss = RegionLoss(1.0, (0.2, 0.4), teacher_share=0.5)
+    assert loss(answer, truth, taught) == loss(answer, truth, silent)
+    assert loss(answer, truth, taught) != loss(answer, truth)
 
 
 def test_auxiliary_heads_stay_out_of_the_shipped_network() -> None:

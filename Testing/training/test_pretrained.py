@@ -74,21 +74,33 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 def test_the_same_weights_are_asked_for_on_resuming(tmp_path: Path) -> None:
     path, run = configured(tmp_path, config()), tmp_path / "run"
     first, other = str(saved(tmp_path, seed=7)), str(saved(tmp_path, seed=8))
-    train(path, run, initial=first, teacher=other)
-    train(path, run, initial=first, teacher=other, resume=True)
-    for initial, teacher in ((None, other), (other, other), (first, None), (first, first)):
+    train(path, run, initial=first, teachers=[other])
+    train(path, run, initial=first, teachers=[other], resume=True)
+    wrong: list[tuple[str | None, list[str]]] = [
+        (None, [other]),
+        (other, [other]),
+        (first, []),
+        (first, [first]),
+        (first, [other, first]),
+    ]
+    for initial, teachers in wrong:
         with pytest.raises(InputError, match="another training configuration"):
-            train(path, run, initial=initial, teacher=teacher, resume=True)
+            train(path, run, initial=initial, teachers=teachers, resume=True)
 
 
 def test_a_configuration_can_ask_for_its_files(tmp_path: Path) -> None:
     right, wrong = str(saved(tmp_path, seed=7)), str(saved(tmp_path, seed=8))
     asked = config().model_copy(update={"teacher": read_pretrained(right).sha256})
     path = configured(tmp_path, asked)
-    for teacher, found in ((None, "none was given"), (wrong, "was given")):
+    given: list[tuple[list[str], str]] = [
+        ([], "none was given"),
+        ([wrong], "was given"),
+        ([right, wrong], "was given"),
+    ]
+    for teachers, found in given:
         with pytest.raises(InputError, match=f"--teacher: .*{found}"):
-            train(path, tmp_path / "run", teacher=teacher)
-    train(path, tmp_path / "run", teacher=right)
+            train(path, tmp_path / "run", teachers=teachers)
+    train(path, tmp_path / "run", teachers=[right])
     recorded = TrainingConfig.model_validate_json((tmp_path / "run/training.json").read_bytes())
     assert recorded == asked
 

@@ -185,17 +185,24 @@ def test_loss_falls_on_a_repeated_sample(tmp_path: Path) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
+def certain(logit: float) -> HybridNetwork:
+    """A network that says the same of every voxel."""
+    network = HybridNetwork(make_config().network).eval()
+    torch.nn.init.constant_(network.head.bias, logit)
+    torch.nn.init.zeros_(network.head.weight)
+    return network
+
+
 def test_a_run_learns_from_its_teacher(tmp_path: Path) -> None:
-    """The truth shows no tumour and the teacher one everywhere: a student of it follows it."""
-    teacher = HybridNetwork(make_config().network).eval()
-    torch.nn.init.constant_(teacher.head.bias, 6.0)
-    torch.nn.init.zeros_(teacher.head.weight)
+    """The truth shows little tumour and the teacher much: a student of it follows it."""
     config = make_config().model_copy(update={"learning_rate": 1e-2, "teacher_share": 1.0})
     guesses = []
-    for guide in (None, teacher):
-        trainer = Trainer(config, tmp_path, CPU, teacher=guide)
+    for teachers in ((), (certain(6.0),)):
+        trainer = Trainer(config, tmp_path, CPU, teachers=teachers)
         _, sample = next(iter(trainer._samples()))
-        sample = sample._replace(regions=torch.zeros_like(sample.regions))
+        little = torch.zeros_like(sample.regions)
+        little[..., :2, :2, :2] = 1
+        sample = sample._replace(regions=little)
         for _ in range(6):
             trainer._train_on(sample)
         with torch.no_grad():
@@ -203,6 +210,16 @@ def test_a_run_learns_from_its_teacher(tmp_path: Path) -> None:
         guesses.append(float(logits.mean()))
     alone, taught = guesses
     assert taught > alone + 0.5
+
+
+def test_several_teachers_are_heard_as_their_mean(tmp_path: Path) -> None:
+    teachers = [certain(logit) for logit in (-1.0, 0.5, 3.0)]
+    trainer = Trainer(make_config(), tmp_path, CPU, teachers=teachers)
+    _, sample = next(iter(trainer._samples()))
+    taught = trainer._taught(sample.x.float(), sample.availability)
+    assert taught is not None
+    expected = torch.tensor([-1.0, 0.5, 3.0]).sigmoid().mean().expand(taught.shape)
+    torch.testing.assert_close(taught, expected, atol=5e-3, rtol=0)  # networks run in BF16
 
 
 def test_learning_rate_warms_up_then_falls_to_the_final_rate(tmp_path: Path) -> None:

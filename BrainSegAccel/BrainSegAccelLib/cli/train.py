@@ -42,8 +42,11 @@ def train(
         ),
     ] = False,
     teacher: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Learn from what this model says, too (distillation)."),
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Learn from what this model says, too (distillation); given again, from the mean.",
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -85,6 +88,6 @@ def train(
         initial=initial,
         prune=prune,
         qat=qat,
-        teacher=teacher,
+        teachers=teacher or (),
         data=data,
     )

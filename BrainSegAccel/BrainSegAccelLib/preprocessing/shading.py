@@ -20,23 +20,22 @@ SPACING_MM = 6.0
 change it."""
 _LIMIT = 3.0
 """Residual, in robust standard deviations, from which a voxel has no say in the fit."""
-_LIMIT_ABOVE = {Modality.FLAIR: 1.5}
+_LIMIT_ABOVE = {Modality.T2: 1.5, Modality.FLAIR: 1.5}
 """The same for brighter voxels, where lesions are bright, often large, and must not be fitted."""
-_LEFT_ALONE = Modality.T2
-"""Fluid and lesions, both bright, are too much of a brain: the fit follows them."""
+_DEGREE = {Modality.T2: 1}
+"""Degree of the polynomial where it is not two: on T2 fluid and lesions, both bright, are too much
+of a brain, and a field of second degree follows them. A slope does not."""
 _TISSUE = (0.55, 1.35)
 """What is within these factors of the median is brain tissue at first."""
 _ROUNDS = 12
 _RIDGE = 1e-3
 _FEWEST = 150
 """Voxels below which nothing is fitted: not a head."""
-_TERMS = [t for t in itertools.product(range(3), repeat=3) if sum(t) <= 2]
-"""Degrees along z, y and x of the polynomials of at most second degree."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shading:
-    """A field of factors, the exponential of a polynomial of second degree.
+    """A field of factors, the exponential of a polynomial of at most second degree.
 
     :param coefficients: (3, 3, 3) of Legendre polynomials along z, y and x.
     :param box: first and last voxel (z, y, x) of what was fitted; positions run from -1 to 1
@@ -68,24 +67,25 @@ def find_shading(
 
     :param samples: every ``step``-th voxel of an image along each axis, in any unit.
     :param mask: the brain, the same voxels.
-    :returns: None where there is too little to fit, and for T2.
+    :returns: None where there is too little to fit.
     """
     fitted = mask & (samples > 0.0)
-    if modality is _LEFT_ALONE or np.count_nonzero(fitted) < _FEWEST:
+    if np.count_nonzero(fitted) < _FEWEST:
         return None
     places = np.nonzero(fitted)
     box = tuple((float(p.min()), float(p.max())) for p in places)
     if any(first == last for first, last in box):
         return None
     z, y, x = (_legendre(p, *ends) for p, ends in zip(places, box, strict=True))
-    terms = np.stack([z[:, a] * y[:, b] * x[:, c] for a, b, c in _TERMS], axis=1)
+    degrees = _degrees(_DEGREE.get(modality, 2))
+    terms = np.stack([z[:, a] * y[:, b] * x[:, c] for a, b, c in degrees], axis=1)
     values = samples[fitted].astype(np.float64)
     low, high = (factor * np.median(values) for factor in _TISSUE)
     weights = ((values > low) & (values < high)).astype(np.float64)
     values = np.log(values)
     # Not on the constant term, which is the brightness itself.
-    ridge = np.diag([0.0] + [_RIDGE * len(values)] * (len(_TERMS) - 1))
-    fit: NDArray[np.floating] = np.zeros(len(_TERMS))
+    ridge = np.diag([0.0] + [_RIDGE * len(values)] * (len(degrees) - 1))
+    fit: NDArray[np.floating] = np.zeros(len(degrees))
     for _ in range(_ROUNDS):
         weighted = terms * weights[:, None]
         normal = weighted.T @ terms + ridge
@@ -95,14 +95,14 @@ def find_shading(
         limit = spread * np.where(residual > 0, _LIMIT_ABOVE.get(modality, _LIMIT), _LIMIT)
         weights = np.clip(1 - (residual / limit) ** 2, 0.0, None) ** 2
     coefficients = np.zeros((3, 3, 3))
-    for term, value in zip(_TERMS, fit, strict=True):
+    for term, value in zip(degrees, fit, strict=True):
         coefficients[term] = value
     coefficients[0, 0, 0] -= (terms @ fit).mean()
     return Shading(coefficients, tuple((first * step, last * step) for first, last in box))
 
 
 def level(array: Array, mask: NDArray[np.bool_], voxel_mm: float, modality: Modality) -> Array:
-    """Divide an image by its broad shading; T2 is left alone.
+    """Divide an image by its broad shading; of T2's, by the slope alone.
 
     :param array: float32 (k, j, i), any unit; NaN where there is no value.
     :param mask: bool, same shape: the brain.
@@ -118,6 +118,11 @@ def level(array: Array, mask: NDArray[np.bool_], voxel_mm: float, modality: Moda
     field = (along @ plane).reshape(array.shape)
     np.exp(field, out=field)
     return np.divide(array, field, out=field)
+
+
+def _degrees(most: int) -> list[tuple[int, int, int]]:
+    """Degrees along z, y and x of the terms of a polynomial of degree ``most``."""
+    return [(a, b, c) for a, b, c in itertools.product(range(3), repeat=3) if a + b + c <= most]
 
 
 def _legendre(places: NDArray[np.int_], first: float, last: float) -> NDArray[np.float64]:

@@ -110,7 +110,8 @@ class TrainingConfig(_Frozen):
         default=False, description="Whether those are of a larger network, and are pruned first."
     )
     teacher: Sha256 | None = Field(
-        default=None, description="Weights of the network that the run learns from."
+        default=None,
+        description="Weights of the network that the run learns from; the hash of several hashes.",
     )
     teacher_share: float = Field(
         default=0.5, ge=0, le=1, description="Share of the teacher in the targets, the truth's: 1-."

@@ -45,6 +45,7 @@ class RegionLoss(nn.Module):
     "Distilling the knowledge in a neural network", arXiv 1503.02531, at temperature 1 and for
     independent binary outputs. H is linear in its target, so it is taken once, of
     ``(1 - share) * y + share * t``. Dice is no sound measure of soft targets and sees the truth.
+    Of a region that is empty t does not count: a teacher's false tumour is not to be learned.
     """
 
     def __init__(
@@ -72,7 +73,10 @@ class RegionLoss(nn.Module):
         """
         logits, at8, at4 = outputs
         regions = regions.to(logits.device).float()
-        targets = regions if taught is None else regions.lerp(taught, self.teacher_share)
+        targets = regions
+        if taught is not None:
+            shown = regions.amax((2, 3, 4), keepdim=True) > 0
+            targets = regions.lerp(taught * shown, self.teacher_share)
         loss = self._at_scale(logits.float(), regions, targets, 1)
         regions = functional.avg_pool3d(regions, 4)
         weight8, weight4 = self.deep_supervision

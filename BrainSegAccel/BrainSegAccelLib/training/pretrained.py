@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,13 @@ class PretrainedWeights:
         network = HybridNetwork(self.network)
         self.load_into(network)
         return network.requires_grad_(False).eval().to(device)
+
+
+def joint_sha256(weights: Sequence[PretrainedWeights]) -> str | None:
+    """Return what ties a run to all of ``weights``: the hash of one, else of the joined hashes."""
+    if len(weights) < 2:
+        return weights[0].sha256 if weights else None
+    return hashlib.sha256("".join(each.sha256 for each in weights).encode()).hexdigest()
 
 
 def read_pretrained(model: str) -> PretrainedWeights:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from .config import TrainingConfig, read_config
 from .interruption import interruption
 from .own_data import OwnData, OwnSource, open_own_data
 from .precision import multiplies_bf16
-from .pretrained import read_pretrained
+from .pretrained import joint_sha256, read_pretrained
 from .pruning import prune as pruned
 from .reporting import BarReport, LogReport, TensorBoardReport
 from .sources import MixedSource, SourceOf, synthetic_sources
@@ -36,7 +37,7 @@ def train(
     initial: str | None = None,
     prune: bool = False,
     qat: bool = False,
-    teacher: str | None = None,
+    teachers: Sequence[str] = (),
     data: Path | None = None,
 ) -> None:
     """Run (or go on with) the training of ``config`` in ``folder``.
@@ -47,7 +48,7 @@ def train(
     :param initial: weights to start from, see :func:`read_pretrained`.
     :param prune: they are of a larger network; keep what fits, see :func:`pruning.prune`.
     :param qat: round convolutions as the INT8 export will, see :mod:`fake_quantisation`.
-    :param teacher: model to learn from, likewise.
+    :param teachers: models to learn from, likewise; of several, from the mean.
     :param data: folder of labelled cases, see :func:`open_own_data`.
     :raises InputError: for a bad configuration, a foreign checkpoint, a folder in use, unusable
         cases, or files other than those that the configuration or the checkpoint was made with.
@@ -56,7 +57,7 @@ def train(
     """
     settings, where = read_config(config), _device(device)
     start = read_pretrained(initial) if initial else None
-    guide = read_pretrained(teacher) if teacher else None
+    guides = [read_pretrained(teacher) for teacher in teachers]
     own = open_own_data(data, settings.held_out_share) if data else None
     if seed is not None:
         settings = settings.model_copy(update={"seed": seed})
@@ -72,7 +73,7 @@ def train(
         start.require_network(settings.network)
     for field, sha256, option in (
         ("initial_weights", start.sha256 if start else None, "--initial"),
-        ("teacher", guide.sha256 if guide else None, "--teacher"),
+        ("teacher", joint_sha256(guides), "--teacher"),
         ("own_data", own.sha256() if own else None, "--data"),
     ):
         settings = settings.with_given(field, sha256, option)
@@ -93,7 +94,7 @@ def train(
             folder,
             where,
             initial=start,
-            teacher=guide.build(where) if guide else None,
+            teachers=[guide.build(where) for guide in guides],
             sources=_sources(settings, where, own),
             validation=_validation(settings, where, own),
             listeners=tuple(listeners),

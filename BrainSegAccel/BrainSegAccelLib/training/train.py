@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -61,7 +61,8 @@ class Trainer:
 
     :param device: where network and loss run, see :func:`mixed_precision`.
     :param initial: weights to start from, of the configured network.
-    :param teacher: network in evaluation mode, on ``device``, whose probabilities are targets too.
+    :param teachers: networks in evaluation mode, on ``device``; the mean of their probabilities is
+        a target too.
     :param sources: where the cases of a stage come from; default: all are synthetic.
     :param validation: what the averaged network is scored on; default: synthetic cases.
     :param checkpoint_seconds: wall time between checkpoints.
@@ -75,7 +76,7 @@ class Trainer:
         device: torch.device,
         *,
         initial: PretrainedWeights | None = None,
-        teacher: HybridNetwork | None = None,
+        teachers: Sequence[HybridNetwork] = (),
         sources: SourceOf | None = None,
         validation: Validation | None = None,
         checkpoint_seconds: float = 180.0,
@@ -84,7 +85,7 @@ class Trainer:
         self.config, self.folder, self.device = config, folder, device
         self.checkpoint_seconds = checkpoint_seconds
         self.listeners = listeners
-        self.teacher = teacher
+        self.teachers = teachers
         self.sources = sources or synthetic_sources(config, device)
         self.validation = validation or Validation(config, device)
         torch.manual_seed(config.seed)
@@ -243,12 +244,12 @@ class Trainer:
 
     @torch.no_grad()
     def _taught(self, x: Tensor, availability: Tensor) -> Tensor | None:
-        """What the teacher, if there is one, says about a batch: probabilities [B, 3, D, H, W]."""
-        if self.teacher is None:
+        """What the teachers, if any, say about a batch: mean probabilities [B, 3, D, H, W]."""
+        if not self.teachers:
             return None
         with mixed_precision(self.device):
-            logits = self.teacher(x, availability)
-        return torch.sigmoid(logits.float())
+            logits = [teacher(x, availability) for teacher in self.teachers]
+        return torch.stack([each.float().sigmoid() for each in logits]).mean(0)
 
     @torch.no_grad()
     def _update_average(self) -> None:
