@@ -4,8 +4,7 @@
         [--backend openvino] [--precision fp32]
 
 Prints Dice of each region, case by case and mean, all four modalities given. Ring-enhancing, patchy
-and other tumours come in turn, about as often as patients have them; their seeds lie apart from
-those of training.
+and other tumours come in turn, rings twice; their seeds lie apart from those of training.
 """
 
 from __future__ import annotations
