@@ -11,11 +11,11 @@ import qt
 import slicer
 import slicer.packaging
 import vtk
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.panel.panel import Panel
 from BrainSegAccelLib.panel.parameters import AUTO, BrainSegAccelParameterNode
 from BrainSegAccelLib.panel.questions import Questions, Windows
 from BrainSegAccelLib.resources import resource
+from BrainSegAccelLib.study.modality import Modality
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -214,16 +214,16 @@ class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
         :param volumes: one to four of T1, T1c, T2 and FLAIR.
         :param segmentation: its content is replaced; None for a new node.
         :param model: name of a shipped model or path of a model card; None for the usual one.
-        :param progress: told of the stages (``BrainSegAccelLib.inference.progress.Progress``).
+        :param progress: told of the stages (``BrainSegAccelLib.runs.progress.Progress``).
         :returns: the segmentation node.
         :raises InputError: unusable volumes, backend or precision; the scene is as it was.
         """
         # Here, since what they import is installed when the panel is first used.
-        from BrainSegAccelLib.inference.pipeline import Pipeline
         from BrainSegAccelLib.manifest.write import to_json
         from BrainSegAccelLib.mrml.registration import BrainsFitRegistration
         from BrainSegAccelLib.mrml.run import segment_nodes
         from BrainSegAccelLib.resources import DEFAULT_MODEL
+        from BrainSegAccelLib.runs.pipeline import Pipeline
 
         request = (backend, precision, device, model or DEFAULT_MODEL)
         if self._request != request:

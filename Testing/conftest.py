@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.network.package import ModelPackage, load_package
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.models.package import ModelPackage, load_package
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import Modality
 
 TINY_SHAPE = (32, 48, 32)
 
@@ -21,10 +21,10 @@ TINY_SHAPE = (32, 48, 32)
 def write_tiny_model(folder: Path, seed: int = 0, shape: tuple[int, int, int] = TINY_SHAPE) -> Path:
     """Write weights, card and ONNX export of a small untrained network; returns the card's path."""
     import torch
-    from BrainSegAccelLib.network.card import FileRecord, ModelCard, TrainingRecord
-    from BrainSegAccelLib.network.config import NetworkConfig
-    from BrainSegAccelLib.network.export import export_onnx, write_card
-    from BrainSegAccelLib.network.hybrid import HybridNetwork
+    from BrainSegAccelLib.models.card import FileRecord, ModelCard, TrainingRecord
+    from BrainSegAccelLib.models.config import NetworkConfig
+    from BrainSegAccelLib.models.export import export_onnx, write_card
+    from BrainSegAccelLib.models.hybrid import HybridNetwork
     from safetensors.torch import save
 
     config = NetworkConfig(
@@ -85,8 +85,8 @@ def quantised_package(tiny_card: Path, tmp_path_factory: pytest.TempPathFactory)
     """The tiny model with an INT8 export beside its FP32 one, calibrated on noise."""
     pytest.importorskip("nncf", reason="INT8 exports are made with the int8 extra")
     from BrainSegAccelLib.backends.openvino import run_export
-    from BrainSegAccelLib.network.calibration import calibration_of
-    from BrainSegAccelLib.network.quantise import export_quantised
+    from BrainSegAccelLib.models.calibration import calibration_of
+    from BrainSegAccelLib.models.quantise import export_quantised
 
     folder = tmp_path_factory.mktemp("int8-model")
     shutil.copytree(tiny_card.parent, folder, dirs_exist_ok=True)
@@ -133,7 +133,7 @@ def four_modalities() -> Study:
 def write_case() -> Callable[..., Path]:
     """Write a labelled case: heads as MODALITY.nii.gz and, on their grid, labels as seg.nii.gz."""
     import SimpleITK as sitk
-    from BrainSegAccelLib.preprocessing.resampling import to_image
+    from BrainSegAccelLib.geometry.resampling import to_image
 
     def write(
         folder: Path, labels: np.ndarray, modalities: Collection[Modality] = tuple(Modality)

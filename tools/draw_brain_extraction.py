@@ -13,12 +13,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import SimpleITK as sitk
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.network.brain_card import load_brain_package
-from BrainSegAccelLib.preprocessing.brain_network import BrainFinder
-from BrainSegAccelLib.preprocessing.resampling import to_image
-from BrainSegAccelLib.training.heads import HeadGenerator
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.geometry.resampling import to_image
+from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.inference.brain_finder import BrainFinder
+from BrainSegAccelLib.models.brain_card import load_brain_package
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.synthesis.heads import HeadGenerator
 
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "brain_extraction.png"
 SEED = 920_000_004

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "BrainSegAccel"))
 
-from BrainSegAccelLib.regions import SEGMENTS, Label  # noqa: E402
+from BrainSegAccelLib.study.regions import SEGMENTS, Label  # noqa: E402
 
 SIZE = 128
 SAMPLES = 8

@@ -28,7 +28,7 @@ from start import start  # noqa: E402
 
 slicer = start()
 import numpy as np  # noqa: E402
-from BrainSegAccelLib.modality import Modality  # noqa: E402
+from BrainSegAccelLib.study.modality import Modality  # noqa: E402
 from module_window import ModuleWindow, live_until, register  # noqa: E402
 
 from BrainSegAccel import BrainSegAccelWidget  # noqa: E402

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.regions import Region
+from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.training.checkpoint import save_weights
 from BrainSegAccelLib.training.config import read_config
 from BrainSegAccelLib.training.pretrained import read_pretrained

@@ -14,12 +14,12 @@ import hashlib
 from pathlib import Path
 
 import torch
-from BrainSegAccelLib.files.atomic import atomic_write
-from BrainSegAccelLib.network.brain import BrainNetwork, BrainProbability
-from BrainSegAccelLib.network.brain_card import CARD, BrainCard
-from BrainSegAccelLib.network.card import FileRecord, OnnxRecord, TrainingRecord
-from BrainSegAccelLib.network.export import OPSET, static_onnx
-from BrainSegAccelLib.network.weights import parse_weights
+from BrainSegAccelLib.io.atomic import atomic_write
+from BrainSegAccelLib.models.brain import BrainNetwork, BrainProbability
+from BrainSegAccelLib.models.brain_card import CARD, BrainCard
+from BrainSegAccelLib.models.card import FileRecord, OnnxRecord, TrainingRecord
+from BrainSegAccelLib.models.export import OPSET, static_onnx
+from BrainSegAccelLib.models.weights import parse_weights
 from BrainSegAccelLib.resources import resource
 from BrainSegAccelLib.training.brain_training import BrainTrainingConfig
 from safetensors.torch import save

@@ -15,10 +15,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from BrainSegAccelLib.network.card import FileRecord, ModelCard, TrainingRecord
-from BrainSegAccelLib.network.export import export_onnx, write_card
-from BrainSegAccelLib.network.package import load_package
-from BrainSegAccelLib.network.weights import parse_weights
+from BrainSegAccelLib.models.card import FileRecord, ModelCard, TrainingRecord
+from BrainSegAccelLib.models.export import export_onnx, write_card
+from BrainSegAccelLib.models.package import load_package
+from BrainSegAccelLib.models.weights import parse_weights
 from BrainSegAccelLib.resources import resource
 from BrainSegAccelLib.training.config import TrainingConfig
 from safetensors.torch import save

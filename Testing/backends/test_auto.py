@@ -18,7 +18,7 @@ from BrainSegAccelLib.backends.protocol import (
     Shape,
 )
 from BrainSegAccelLib.errors import RunError
-from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.models.package import ModelPackage
 
 
 class Timed:

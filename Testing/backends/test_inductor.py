@@ -13,7 +13,7 @@ from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.inductor import BACKEND
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.errors import RunError
-from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.models.package import ModelPackage
 
 AGAIN = """
 import json, sys
@@ -22,7 +22,7 @@ from pathlib import Path
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.inductor import BACKEND
 from BrainSegAccelLib.backends.protocol import Device, Precision
-from BrainSegAccelLib.network.package import load_package
+from BrainSegAccelLib.models.package import load_package
 package, cache = load_package(Path(sys.argv[1])), EngineCache(Path(sys.argv[2]))
 engine = BACKEND.build(package, package.card.shape, Precision.FP32, Device.CPU, cache)
 x = np.load(sys.argv[3])

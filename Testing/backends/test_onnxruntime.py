@@ -7,7 +7,7 @@ from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.onnxruntime import BACKEND, PROVIDERS
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.errors import RunError
-from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.models.package import ModelPackage
 
 
 @pytest.mark.parametrize("device", [d for d in PROVIDERS if d is not Device.CPU])

@@ -11,7 +11,7 @@ from BrainSegAccelLib.backends.host import no_bf16_units
 from BrainSegAccelLib.backends.openvino import BACKEND, OpenVinoEngine
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.errors import UnavailableError
-from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.models.package import ModelPackage
 
 
 def _build(package: ModelPackage, cache: EngineCache) -> OpenVinoEngine:
@@ -66,7 +66,7 @@ from pathlib import Path
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.openvino import BACKEND
 from BrainSegAccelLib.backends.protocol import Device, Precision
-from BrainSegAccelLib.network.package import load_package
+from BrainSegAccelLib.models.package import load_package
 
 package, cache = load_package(Path(sys.argv[1])), EngineCache(Path(sys.argv[2]))
 build = lambda: BACKEND.build(package, package.card.shape, Precision.FP32, Device.CPU, cache)

@@ -9,7 +9,7 @@ from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.errors import UnavailableError
-from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.models.package import ModelPackage
 
 TOLERANCE = {Precision.FP32: 1e-4, Precision.BF16: 0.15}
 """Largest difference of a probability. BF16 keeps 8 bits, so a logit of 4 is off by up to 1/64

@@ -16,7 +16,7 @@ from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.backends.tensorrt import BACKEND, INT8_NEEDS, SETTINGS, timing_cache
-from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.models.package import ModelPackage
 
 ROOT = Path(__file__).parents[2]
 

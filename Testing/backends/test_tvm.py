@@ -16,7 +16,7 @@ from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.host import usable_cores
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.registry import backends
-from BrainSegAccelLib.network.package import ModelPackage, load_package
+from BrainSegAccelLib.models.package import ModelPackage, load_package
 
 tvm = pytest.importorskip("tvm", reason="Apache TVM comes with the tvm extra")
 from BrainSegAccelLib.backends.tvm_schedules.pipeline import scheduled  # noqa: E402
@@ -30,7 +30,7 @@ from pathlib import Path
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.tvm import BACKEND
-from BrainSegAccelLib.network.package import load_package
+from BrainSegAccelLib.models.package import load_package
 package, cache = load_package(Path(sys.argv[1])), EngineCache(Path(sys.argv[2]))
 allowed = os.sched_getaffinity(0)
 engine = BACKEND.build(package, package.card.shape, Precision.FP32, Device.CPU, cache)

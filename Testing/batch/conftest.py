@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib.batch.task import Task
-from BrainSegAccelLib.cli.job import Job
-from BrainSegAccelLib.preprocessing.resampling import to_image
-from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.geometry.resampling import to_image
+from BrainSegAccelLib.runs.job import Job
+from BrainSegAccelLib.study.study import Study
 
 MakeTasks = Callable[[int], list[Task]]
 

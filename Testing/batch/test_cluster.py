@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from BrainSegAccelLib.batch.task import Status
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.inference.runner import local_pipeline
+from BrainSegAccelLib.runs.runner import local_pipeline
 from mortal import DEADLY, DIARY, begun_runs, deadly_pipeline, mortal_pipeline
 
 distributed = pytest.importorskip("distributed")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from BrainSegAccelLib.batch.processes import run_in_processes, run_in_this_process
 from BrainSegAccelLib.batch.task import Status
-from BrainSegAccelLib.inference.runner import local_pipeline
+from BrainSegAccelLib.runs.runner import local_pipeline
 from mortal import DEADLY, DIARY, begun_runs, deadly_pipeline, mortal_pipeline
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from BrainSegAccelLib.batch.task import Outcome, Status, Task, run_task
-from BrainSegAccelLib.inference.runner import Runner, local_pipeline
 from BrainSegAccelLib.preprocessing.options import (
     BrainExtraction,
     PreprocessingOptions,
     RegistrationMode,
 )
+from BrainSegAccelLib.runs.runner import Runner, local_pipeline
 
 
 def with_job(task: Task, **changes: object) -> Task:

@@ -15,17 +15,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from BrainSegAccelLib.benchmark.evaluate import evaluate
-from BrainSegAccelLib.files.discover import discover
-from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.files.read_labels import read_labels
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.inference.progress import StageClock
+from BrainSegAccelLib.evaluation.pair import evaluate
+from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.read import read_study
+from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.preprocessing.foreground import find_foreground
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.runs.progress import StageClock
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.regions import Region
 
 STRENGTHS = (0.0, 0.15, 0.25, 0.4)
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from BrainSegAccelLib.preprocessing.brain_network import _shrunk
+from BrainSegAccelLib.geometry.resampling import resample, to_image
+from BrainSegAccelLib.geometry.volume import Grid, Volume
+from BrainSegAccelLib.inference.brain_finder import _shrunk
 from BrainSegAccelLib.preprocessing.foreground import bounding_box_mm, find_foreground
-from BrainSegAccelLib.preprocessing.resampling import resample, to_image
-from BrainSegAccelLib.training.atlas import load_atlas
-from BrainSegAccelLib.volume import Grid, Volume
+from BrainSegAccelLib.synthesis.atlas import load_atlas
 
 VOXEL = 3.0
 SCALP_AND_SKULL_MM = 12.0

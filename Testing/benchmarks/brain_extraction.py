@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from brain_by_atlas import extract, load_images
-from BrainSegAccelLib.benchmark.quality import dice
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.network.brain_card import load_brain_package
-from BrainSegAccelLib.preprocessing.brain_network import BrainFinder
-from BrainSegAccelLib.preprocessing.resampling import to_image
-from BrainSegAccelLib.training.heads import HeadGenerator, SyntheticHead
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.geometry.resampling import to_image
+from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.inference.brain_finder import BrainFinder
+from BrainSegAccelLib.metrics.quality import dice
+from BrainSegAccelLib.models.brain_card import load_brain_package
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.synthesis.heads import HeadGenerator, SyntheticHead
 
 FIRST_SEED = 900_000_000
 SLICE_MM = 5.0

@@ -14,19 +14,19 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from BrainSegAccelLib.benchmark.quality import dice
-from BrainSegAccelLib.files.discover import discover
-from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.preprocessing.brain_network import find_brain
+from BrainSegAccelLib.geometry.resampling import resample
+from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.inference.brain_finder import find_brain
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.read import read_study
+from BrainSegAccelLib.metrics.quality import dice
 from BrainSegAccelLib.preprocessing.options import RegistrationMode
 from BrainSegAccelLib.preprocessing.registration.align import align
 from BrainSegAccelLib.preprocessing.registration.evidence import Decision
 from BrainSegAccelLib.preprocessing.registration.pyramid import Pyramid
 from BrainSegAccelLib.preprocessing.registration.refine import SimpleItkRegistration
-from BrainSegAccelLib.preprocessing.resampling import resample
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import Modality
 
 OTHER = Modality.T2
 """What the extracted copy of the reference is called while it is registered."""

@@ -10,7 +10,7 @@ import statistics
 import time
 
 import torch
-from BrainSegAccelLib.training.cases import CaseGenerator
+from BrainSegAccelLib.synthesis.cases import CaseGenerator
 
 
 def main() -> None:

@@ -17,16 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from BrainSegAccelLib.benchmark.quality import dice, region_mask
-from BrainSegAccelLib.files.discover import discover
-from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.files.read_labels import read_labels
-from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.geometry.resampling import resample
+from BrainSegAccelLib.geometry.volume import Grid, Volume
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.read import read_study
+from BrainSegAccelLib.io.read_labels import read_labels
+from BrainSegAccelLib.metrics.quality import dice, region_mask
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
-from BrainSegAccelLib.preprocessing.resampling import resample
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Grid, Volume
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.regions import Region
 from scipy.spatial.transform import Rotation
 
 SLICE_MM = 5.0

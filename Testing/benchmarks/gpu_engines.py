@@ -25,15 +25,15 @@ from BrainSegAccelLib.backends.protocol import Device, Engine, Precision
 from BrainSegAccelLib.backends.registry import require
 from BrainSegAccelLib.benchmark.peers import make_peer
 from BrainSegAccelLib.benchmark.protocol import WARMUP, Samples, measure_interleaved
-from BrainSegAccelLib.benchmark.quality import dice
 from BrainSegAccelLib.errors import BrainSegAccelError
-from BrainSegAccelLib.files.atomic import atomic_write
-from BrainSegAccelLib.manifest.hardware import probe_hardware
-from BrainSegAccelLib.network.package import load_package
-from BrainSegAccelLib.training.cases import CaseGenerator, Stripping
-from BrainSegAccelLib.training.chance import Chance
+from BrainSegAccelLib.io.atomic import atomic_write
+from BrainSegAccelLib.metrics.quality import dice
+from BrainSegAccelLib.models.package import load_package
+from BrainSegAccelLib.synthesis.cases import CaseGenerator, Stripping
+from BrainSegAccelLib.synthesis.chance import Chance
+from BrainSegAccelLib.synthesis.lesions import CaseKind
+from BrainSegAccelLib.system.hardware import probe_hardware
 from BrainSegAccelLib.training.config import WHOLE_BRAIN, Stage
-from BrainSegAccelLib.training.lesions import CaseKind
 from BrainSegAccelLib.training.samples import draw_sample
 from numpy.typing import NDArray
 from roofline import FORMATS, bandwidth, matrix_rate, work_of

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from BrainSegAccelLib.benchmark.peers import monai_recipe
-from BrainSegAccelLib.files.discover import discover
+from BrainSegAccelLib.io.discover import discover
 
 
 def main(case: Path, output: Path) -> None:

@@ -31,10 +31,10 @@ from start import start  # noqa: E402
 
 slicer = start()
 import qt  # noqa: E402
-from BrainSegAccelLib.files.discover import discover  # noqa: E402
-from BrainSegAccelLib.files.read import read_study  # noqa: E402
-from BrainSegAccelLib.inference.pipeline import Pipeline  # noqa: E402
+from BrainSegAccelLib.io.discover import discover  # noqa: E402
+from BrainSegAccelLib.io.read import read_study  # noqa: E402
 from BrainSegAccelLib.manifest.schema import validate  # noqa: E402
+from BrainSegAccelLib.runs.pipeline import Pipeline  # noqa: E402
 from BrainSegAccelLib.worker.client import WorkerClient  # noqa: E402
 from BrainSegAccelLib.worker.memory import make_folder  # noqa: E402
 from module_window import ModuleWindow, live_until, register  # noqa: E402

@@ -21,9 +21,9 @@ import time
 from pathlib import Path
 
 import torch
-from BrainSegAccelLib.network.config import NetworkConfig
-from BrainSegAccelLib.network.hybrid import HybridNetwork, ProbabilityNetwork
-from BrainSegAccelLib.network.package import load_package
+from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.hybrid import HybridNetwork, ProbabilityNetwork
+from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.training.config import Stage, TrainingConfig
 from BrainSegAccelLib.training.run import train
 from BrainSegAccelLib.training.validation import Validation

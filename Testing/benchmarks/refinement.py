@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import SimpleITK as sitk
+from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.postprocessing.refine import (
     LOWEST_THRESHOLD,
     KeptProbabilities,
@@ -19,8 +20,7 @@ from BrainSegAccelLib.postprocessing.refine import (
     refine,
 )
 from BrainSegAccelLib.postprocessing.restore import keep
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.volume import Grid
+from BrainSegAccelLib.study.regions import Region
 
 GRID = Grid((155, 240, 240), np.eye(4))
 CENTRE, HALF_AXES = np.array([80.0, 120.0, 120.0]), np.array([70.0, 88.0, 70.0])

@@ -29,18 +29,18 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from BrainSegAccelLib.files.atomic import atomic_write
-from BrainSegAccelLib.files.discover import discover
-from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.modality import REFERENCE_PRIORITY, Modality
+from BrainSegAccelLib.geometry.resampling import resample
+from BrainSegAccelLib.geometry.volume import Grid, Volume
+from BrainSegAccelLib.io.atomic import atomic_write
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.preprocessing.options import RegistrationMode
 from BrainSegAccelLib.preprocessing.registration.align import align
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.preprocessing.registration.pyramid import Pyramid
 from BrainSegAccelLib.preprocessing.registration.refine import SimpleItkRegistration
-from BrainSegAccelLib.preprocessing.resampling import resample
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Grid, Volume
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import REFERENCE_PRIORITY, Modality
 from scipy.spatial.transform import Rotation
 
 FAILED_MM = 2.0

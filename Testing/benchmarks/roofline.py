@@ -21,9 +21,9 @@ from typing import Any
 
 import torch
 from BrainSegAccelLib.benchmark.report import BenchmarkReport
-from BrainSegAccelLib.network.hybrid import ProbabilityNetwork
-from BrainSegAccelLib.network.package import load_package
-from BrainSegAccelLib.network.weights import load_network
+from BrainSegAccelLib.models.hybrid import ProbabilityNetwork
+from BrainSegAccelLib.models.package import load_package
+from BrainSegAccelLib.models.weights import load_network
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 import torch
-from BrainSegAccelLib.network.config import NetworkConfig
-from BrainSegAccelLib.network.hybrid import HybridNetwork, ProbabilityNetwork
+from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.hybrid import HybridNetwork, ProbabilityNetwork
 from BrainSegAccelLib.training.config import Stage, TrainingConfig
 from BrainSegAccelLib.training.run import train
 from BrainSegAccelLib.training.validation import Validation

@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import torch
-from BrainSegAccelLib.allocator import keep_freed_memory
 from BrainSegAccelLib.backends.host import cpu_name
-from BrainSegAccelLib.network.config import NetworkConfig
-from BrainSegAccelLib.network.ssd import BidirectionalSSD
+from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.ssd import BidirectionalSSD
+from BrainSegAccelLib.system.allocator import keep_freed_memory
 from torch import Tensor, nn
 from torch.nn import functional
 

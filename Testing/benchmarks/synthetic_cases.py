@@ -13,11 +13,11 @@ import argparse
 from collections.abc import Iterable
 
 import numpy as np
-from BrainSegAccelLib.benchmark.quality import dice, region_mask
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.training.cases import CaseGenerator
-from BrainSegAccelLib.training.lesions import CaseKind
+from BrainSegAccelLib.metrics.quality import dice, region_mask
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.synthesis.cases import CaseGenerator
+from BrainSegAccelLib.synthesis.lesions import CaseKind
 from tumour_free import study_of
 
 KINDS = (

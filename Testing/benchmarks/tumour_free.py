@@ -13,14 +13,14 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.training.cases import CaseGenerator, Stripping, SyntheticCase
-from BrainSegAccelLib.training.lesions import CaseKind
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.synthesis.cases import CaseGenerator, Stripping, SyntheticCase
+from BrainSegAccelLib.synthesis.lesions import CaseKind
 
 LIMIT_ML = 0.1
 

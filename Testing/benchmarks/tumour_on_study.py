@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 from brain_on_study import on_reference, register_copy
-from BrainSegAccelLib.benchmark.quality import dice
-from BrainSegAccelLib.files.discover import discover
-from BrainSegAccelLib.files.labelled import label_file
-from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.files.read_labels import read_labels
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.volume import Grid
+from BrainSegAccelLib.geometry.volume import Grid
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.labelled import label_file
+from BrainSegAccelLib.io.read import read_study
+from BrainSegAccelLib.io.read_labels import read_labels
+from BrainSegAccelLib.metrics.quality import dice
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.regions import Region
 
 
 def centre(mask: np.ndarray, grid: Grid) -> np.ndarray:

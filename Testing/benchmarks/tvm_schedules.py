@@ -20,17 +20,17 @@ from typing import Any
 
 import torch
 import tvm
-from BrainSegAccelLib.allocator import keep_freed_memory
 from BrainSegAccelLib.backends.host import usable_cores
 from BrainSegAccelLib.backends.openvino import shared_core
 from BrainSegAccelLib.backends.protocol import Precision, Shape
 from BrainSegAccelLib.backends.tvm import llvm_target, relax_module, share_cores
 from BrainSegAccelLib.backends.tvm_schedules.loops import Rows
 from BrainSegAccelLib.backends.tvm_schedules.pipeline import OPERATORS, passes
-from BrainSegAccelLib.network.export import INPUT_NAMES, OUTPUT_NAME, static_onnx
-from BrainSegAccelLib.network.hybrid import ProbabilityNetwork
-from BrainSegAccelLib.network.package import ModelPackage, load_package
-from BrainSegAccelLib.network.weights import load_network
+from BrainSegAccelLib.models.export import INPUT_NAMES, OUTPUT_NAME, static_onnx
+from BrainSegAccelLib.models.hybrid import ProbabilityNetwork
+from BrainSegAccelLib.models.package import ModelPackage, load_package
+from BrainSegAccelLib.models.weights import load_network
+from BrainSegAccelLib.system.allocator import keep_freed_memory
 from tvm import relax
 from tvm.s_tir import dlight
 

@@ -20,12 +20,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from BrainSegAccelLib.allocator import keep_freed_memory
 from BrainSegAccelLib.backends.openvino import shared_core
-from BrainSegAccelLib.network.export import INPUT_NAMES, OUTPUT_NAME, static_onnx
-from BrainSegAccelLib.network.hybrid import ProbabilityNetwork
-from BrainSegAccelLib.network.package import load_package
-from BrainSegAccelLib.network.weights import load_network
+from BrainSegAccelLib.models.export import INPUT_NAMES, OUTPUT_NAME, static_onnx
+from BrainSegAccelLib.models.hybrid import ProbabilityNetwork
+from BrainSegAccelLib.models.package import load_package
+from BrainSegAccelLib.models.weights import load_network
+from BrainSegAccelLib.system.allocator import keep_freed_memory
 
 SHAPES = ((80, 192, 160), (160, 192, 160), (320, 192, 160))
 REPEATS, WARM_UP = 20, 3

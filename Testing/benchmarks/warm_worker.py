@@ -14,9 +14,9 @@ import statistics
 import time
 from pathlib import Path
 
-from BrainSegAccelLib.files.discover import discover
-from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.read import read_study
+from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.worker.client import WorkerClient
 from BrainSegAccelLib.worker.events import Failed, Progress, Segmented
 from BrainSegAccelLib.worker.requests import Options, Segment

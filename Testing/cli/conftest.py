@@ -10,11 +10,11 @@ import SimpleITK as sitk
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.services import Services
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.network.package import ModelPackage
-from BrainSegAccelLib.preprocessing.resampling import to_image
+from BrainSegAccelLib.geometry.resampling import to_image
+from BrainSegAccelLib.models.package import ModelPackage
 from BrainSegAccelLib.resources import DEFAULT_MODEL
-from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.study import Study
 
 Run = Callable[..., int]
 

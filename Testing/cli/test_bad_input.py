@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.registry import backends
-from BrainSegAccelLib.network.package import shipped_models
+from BrainSegAccelLib.models.package import shipped_models
 
 
 @dataclass

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from BrainSegAccelLib.files.read_labels import read_labels
+from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.manifest.schema import validate
 from dicom_phantom import PERSON, head, save_study
 from pydicom import dcmread

@@ -22,11 +22,11 @@ from BrainSegAccelLib.cli.info import table
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.phantom import BRIGHTEST
 from BrainSegAccelLib.errors import InputError, UnavailableError
-from BrainSegAccelLib.files.read import read_volume
+from BrainSegAccelLib.io.read import read_volume
 from BrainSegAccelLib.manifest.schema import validate
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.network.package import load_package
+from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.resources import resource
+from BrainSegAccelLib.study.modality import Modality
 from rich.console import Console
 
 

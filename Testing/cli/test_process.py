@@ -23,7 +23,7 @@ from pathlib import Path
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.services import Services
-from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.runs.pipeline import Pipeline
 card, cache, *arguments = sys.argv[1:]
 cache = EngineCache(Path(cache))
 pipeline = lambda model, **request: Pipeline(model=card, cache=cache, **request)

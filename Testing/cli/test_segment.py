@@ -12,13 +12,13 @@ import SimpleITK as sitk
 from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.services import Services
-from BrainSegAccelLib.files.read import read_volume
-from BrainSegAccelLib.files.read_labels import read_labels
-from BrainSegAccelLib.inference.runner import Runner
-from BrainSegAccelLib.manifest.hardware import installed_versions
+from BrainSegAccelLib.geometry.resampling import to_image
+from BrainSegAccelLib.io.read import read_volume
+from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.manifest.schema import validate
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.preprocessing.resampling import to_image
+from BrainSegAccelLib.runs.runner import Runner
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.system.hardware import installed_versions
 
 
 def load(path: Path) -> dict:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import Engine
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.inference.progress import StageClock
-from BrainSegAccelLib.inference.result import RunResult
-from BrainSegAccelLib.network.package import ModelPackage
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.models.package import ModelPackage
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.runs.progress import StageClock
+from BrainSegAccelLib.runs.result import RunResult
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.segmentation import Segmentation
 
 Answer = Callable[[Study], Segmentation]
 

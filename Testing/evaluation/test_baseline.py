@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.evaluation.baseline import bright_on_flair, evaluate_baseline
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.study.segmentation import Segmentation
 
 
 def brain(shape: tuple[int, int, int] = (40, 48, 44)) -> np.ndarray:

@@ -12,10 +12,10 @@ from BrainSegAccelLib.evaluation.markdown import to_markdown
 from BrainSegAccelLib.evaluation.report import EvaluationReport
 from BrainSegAccelLib.evaluation.run import evaluate_cases
 from BrainSegAccelLib.evaluation.schema import evaluation_schema, shipped_evaluation_schema
-from BrainSegAccelLib.files.labelled import case_folders
-from BrainSegAccelLib.inference.progress import Silent
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.segmentation import Segmentation
+from BrainSegAccelLib.io.labelled import case_folders
+from BrainSegAccelLib.runs.progress import Silent
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.segmentation import Segmentation
 
 
 def labels(*, enhancing: bool) -> np.ndarray:

@@ -8,13 +8,13 @@ import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib.evaluation.report import EvaluationReport, Outcome
 from BrainSegAccelLib.evaluation.run import evaluate_cases
-from BrainSegAccelLib.files.labelled import case_folders
-from BrainSegAccelLib.inference.progress import Silent
-from BrainSegAccelLib.inference.runner import Runner
-from BrainSegAccelLib.modality import Modality, subsets
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.io.labelled import case_folders
+from BrainSegAccelLib.runs.progress import Silent
+from BrainSegAccelLib.runs.runner import Runner
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import Modality, subsets
+from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.segmentation import Segmentation
 
 SHAPE = (30, 40, 28)
 

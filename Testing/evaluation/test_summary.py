@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.benchmark.evaluate import RegionEvaluation, evaluate
-from BrainSegAccelLib.benchmark.quality import region_mask
+from BrainSegAccelLib.evaluation.pair import RegionEvaluation, evaluate
 from BrainSegAccelLib.evaluation.report import (
     CaseRecord,
     Outcome,
@@ -14,10 +13,11 @@ from BrainSegAccelLib.evaluation.report import (
     by_region,
 )
 from BrainSegAccelLib.evaluation.summary import over_subsets, summarise, summarise_subsets
-from BrainSegAccelLib.modality import Modality, subsets
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.volume import Grid
+from BrainSegAccelLib.geometry.volume import Grid
+from BrainSegAccelLib.metrics.quality import region_mask
+from BrainSegAccelLib.study.modality import Modality, subsets
+from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.segmentation import Segmentation
 
 GRID = Grid((20, 24, 22), np.eye(4))
 

@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.modality import Modality
 from packaging.requirements import Requirement
 
 MODULE = Path(__file__).resolve().parents[2] / "BrainSegAccel"

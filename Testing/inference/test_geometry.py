@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
-from BrainSegAccelLib.files.discover import discover
-from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.files.read_labels import read_labels
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.geometry.volume import Grid, Volume
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.read import read_study
+from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.postprocessing.refine import Refinement, refine
 from BrainSegAccelLib.postprocessing.restore import keep
-from BrainSegAccelLib.postprocessing.target import locate
 from BrainSegAccelLib.preprocessing.network_input import prepare
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
-from BrainSegAccelLib.regions import Region
 from BrainSegAccelLib.resources import resource
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Grid, Volume
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.runs.target import locate
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.regions import Region
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
-from BrainSegAccelLib.benchmark.evaluate import evaluate
-from BrainSegAccelLib.files.discover import discover
-from BrainSegAccelLib.files.read import read_study
-from BrainSegAccelLib.files.read_labels import read_labels
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.regions import Region
+from BrainSegAccelLib.evaluation.pair import evaluate
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.read import read_study
+from BrainSegAccelLib.io.read_labels import read_labels
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.regions import Region
 
 VARIABLE = "BRAINSEGACCEL_REAL_CASES"
 LEAST_MEAN_WT_DICE = 0.75

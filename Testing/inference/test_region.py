@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.geometry.roi import Roi
 from BrainSegAccelLib.inference.region import around
-from BrainSegAccelLib.network.package import ModelPackage
+from BrainSegAccelLib.models.package import ModelPackage
 from BrainSegAccelLib.postprocessing.refine import Refinement
 from BrainSegAccelLib.preprocessing.network_input import prepare
-from BrainSegAccelLib.roi import Roi
-from BrainSegAccelLib.study import Study
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.study import Study
 
 WINDOW = (32, 48, 32)
 PLAIN = Refinement(smallest_ml=0.0, peak_odds=1.0)

@@ -27,7 +27,7 @@ def test_an_installed_wheel_segments_nothing_less_than_a_checkout(tmp_path: Path
     assert sources == {p.relative_to(package) for p in package.rglob("*.py")}
     code = (
         "from pathlib import Path;"
-        "from BrainSegAccelLib.network.package import load_package;"
+        "from BrainSegAccelLib.models.package import load_package;"
         "from BrainSegAccelLib.resources import resource;"
         "load_package().onnx();"
         "assert resource('SampleData').resolve().is_relative_to(Path.cwd().resolve())"

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.backends.auto import Candidate, Choice
 from BrainSegAccelLib.backends.protocol import Device, EngineInfo, Precision
-from BrainSegAccelLib.inference.result import PreprocessingRecord, RunResult
+from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.manifest.build import build_manifest, record_input, record_output
 from BrainSegAccelLib.manifest.model import Manifest, ModelIdentity
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.postprocessing.refine import KeptProbabilities
 from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
 from BrainSegAccelLib.preprocessing.options import BrainExtraction, RegistrationMode
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.volume import Grid, Volume
+from BrainSegAccelLib.runs.result import PreprocessingRecord, RunResult
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.segmentation import Segmentation
 
 
 @pytest.fixture

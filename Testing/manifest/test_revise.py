@@ -3,14 +3,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from BrainSegAccelLib.inference.result import RunResult
 from BrainSegAccelLib.manifest.model import PROCESS_START, Manifest
 from BrainSegAccelLib.manifest.revise import add_stages, with_output
 from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.manifest.write import to_json
 from BrainSegAccelLib.postprocessing.refine import Refinement
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.segmentation import Segmentation
+from BrainSegAccelLib.runs.result import RunResult
+from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.segmentation import Segmentation
 
 
 def test_stages_before_and_after_count(manifest: Manifest) -> None:

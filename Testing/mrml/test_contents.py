@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.mrml.contents import Contents, made_by_a_person, sign
 from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import study_from_nodes
-from BrainSegAccelLib.segmentation import Segmentation
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.segmentation import Segmentation
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 OBLIQUE = np.array(

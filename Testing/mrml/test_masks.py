@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.mrml.masks import mask_from_node
 from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import study_from_nodes
-from BrainSegAccelLib.segmentation import Segmentation
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.segmentation import Segmentation
 from numpy.testing import assert_allclose
 
 OBLIQUE = np.array(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 from BrainSegAccelLib.errors import RunError
-from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.mrml.geometry import RAS_FROM_LPS, array_from_matrix
 from BrainSegAccelLib.mrml.registration import BrainsFitRegistration, keep_motions, parameters_of
 from BrainSegAccelLib.mrml.volumes import volume_from_node
@@ -14,7 +14,7 @@ from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Deci
 from BrainSegAccelLib.preprocessing.registration.protocol import Registration
 from BrainSegAccelLib.preprocessing.registration.pyramid import Pyramid
 from BrainSegAccelLib.preprocessing.registration.settings import RegistrationSettings
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.study.modality import Modality
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from .conftest import vtk_matrix

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.inference.pipeline import Pipeline
 from BrainSegAccelLib.manifest.schema import validate
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.mrml.run import segment_nodes
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.modality import Modality
 
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

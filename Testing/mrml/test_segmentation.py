@@ -6,8 +6,8 @@ import slicer
 from BrainSegAccelLib.mrml.geometry import RAS_FROM_LPS, array_from_matrix
 from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import volume_from_node
-from BrainSegAccelLib.regions import SEGMENTS, terminology_entry
-from BrainSegAccelLib.segmentation import Segmentation
+from BrainSegAccelLib.study.regions import SEGMENTS, terminology_entry
+from BrainSegAccelLib.study.segmentation import Segmentation
 from numpy.testing import assert_allclose, assert_array_equal
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import reference as reference_to

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
-from BrainSegAccelLib.files.write import write_segmentation
+from BrainSegAccelLib.geometry.volume import Grid
+from BrainSegAccelLib.io.write import write_segmentation
 from BrainSegAccelLib.mrml.segmentation import replace_content
-from BrainSegAccelLib.regions import SEGMENTS, terminology_entry
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.volume import Grid
+from BrainSegAccelLib.study.regions import SEGMENTS, terminology_entry
+from BrainSegAccelLib.study.segmentation import Segmentation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import slicer
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.mrml.studies import studies_in_scene
+from BrainSegAccelLib.study.modality import Modality
 
 
 @pytest.fixture

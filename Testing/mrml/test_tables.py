@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.mrml.tables import chart_of, fill_table, stage_columns, volume_columns
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.volume import Grid
+from BrainSegAccelLib.study.segmentation import Segmentation
 
 
 def two_lesions() -> Segmentation:

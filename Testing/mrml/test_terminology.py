@@ -4,14 +4,14 @@ import json
 
 import pytest
 import slicer
-from BrainSegAccelLib.regions import (
+from BrainSegAccelLib.resources import resource
+from BrainSegAccelLib.study.regions import (
     ANATOMIC_REGION,
     PROPERTY_CATEGORY,
     SEGMENTS,
     TERMINOLOGY_CONTEXT,
     terminology_entry,
 )
-from BrainSegAccelLib.resources import resource
 
 SHIPPED = resource("Terminologies", "BrainSegAccel.term.json")
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.mrml.volumes import (
     VolumeReader,
     read_in_steps,
     study_from_nodes,
     volume_from_node,
 )
+from BrainSegAccelLib.study.modality import Modality
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal

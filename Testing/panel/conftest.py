@@ -18,9 +18,9 @@ from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.survey import Combination
 from BrainSegAccelLib.errors import BrainSegAccelError
-from BrainSegAccelLib.inference.pipeline import Pipeline
-from BrainSegAccelLib.inference.progress import StageClock
-from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.runs.progress import StageClock
+from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.worker import events
 from BrainSegAccelLib.worker.protocol import State
 from BrainSegAccelLib.worker.requests import ListBackends, Segment, WarmUp

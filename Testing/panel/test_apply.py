@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.panel.questions import Overwrite
+from BrainSegAccelLib.study.modality import Modality
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 

@@ -59,7 +59,7 @@ def test_rows_are_replaced_by_configuration_and_stay_exact(slicer):
 
 
 def test_what_was_not_measured_has_no_row(result, session, worker):
-    from BrainSegAccelLib.inference.progress import StageClock
+    from BrainSegAccelLib.runs.progress import StageClock
 
     _, manifest = session.segment(worker.requests[0], StageClock())
     assert benchmark_row(manifest) is None

@@ -9,8 +9,8 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import pytest
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.panel.inputs import fillInputs
+from BrainSegAccelLib.study.modality import Modality
 from vtkmodules.vtkCommonCore import vtkStringArray
 
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.panel import packages
 from BrainSegAccelLib.panel.packages import Packages, sizes_mb
 from BrainSegAccelLib.panel.parameters import BrainSegAccelParameterNode
+from BrainSegAccelLib.study.modality import Modality
 
 FLAGS_ROLE = 0x00FF
 

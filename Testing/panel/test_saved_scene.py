@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.inference.progress import StageClock
 from BrainSegAccelLib.manifest.schema import validate
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.mrml.volumes import volume_from_node
 from BrainSegAccelLib.panel.questions import Overwrite
-from BrainSegAccelLib.regions import SEGMENTS, terminology_entry
+from BrainSegAccelLib.runs.progress import StageClock
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.regions import SEGMENTS, terminology_entry
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import reference
 from vtkmodules.vtkCommonMath import vtkMatrix4x4

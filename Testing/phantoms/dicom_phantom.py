@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.study.modality import Modality
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     EnhancedMRImageStorage,

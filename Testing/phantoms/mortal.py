@@ -11,8 +11,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from BrainSegAccelLib.inference.result import RunResult
-from BrainSegAccelLib.inference.runner import Runner, local_pipeline
+from BrainSegAccelLib.runs.result import RunResult
+from BrainSegAccelLib.runs.runner import Runner, local_pipeline
 
 DIARY = "MORTAL_DIARY"
 DEADLY = {2, 5}

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.postprocessing.lesions import lesions
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.volume import Grid
+from BrainSegAccelLib.study.segmentation import Segmentation
 from numpy.testing import assert_allclose, assert_array_equal
 
 GRID = Grid((12, 14, 16), np.array([[0, -1, 0, 5], [2, 0, 0, 6], [0, 0, 3, 7], [0, 0, 0, 1.0]]))

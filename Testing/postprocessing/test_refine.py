@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.errors import InputError
+from BrainSegAccelLib.geometry.roi import Roi
+from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.postprocessing.refine import (
     LOWEST_THRESHOLD,
     PEAK_ODDS,
@@ -13,9 +15,7 @@ from BrainSegAccelLib.postprocessing.refine import (
 )
 from BrainSegAccelLib.postprocessing.regions_to_labels import labels_from_probabilities
 from BrainSegAccelLib.postprocessing.restore import keep
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.roi import Roi
-from BrainSegAccelLib.volume import Grid
+from BrainSegAccelLib.study.regions import Region
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 from BrainSegAccelLib.postprocessing.regions_to_labels import labels_from_probabilities
-from BrainSegAccelLib.regions import Region
+from BrainSegAccelLib.study.regions import Region
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.postprocessing.refine import Refinement, refine
 from BrainSegAccelLib.postprocessing.restore import keep
-from BrainSegAccelLib.segmentation import Segmentation
-from BrainSegAccelLib.volume import Grid
+from BrainSegAccelLib.study.segmentation import Segmentation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation

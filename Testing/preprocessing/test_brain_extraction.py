@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.errors import InputError, RunError
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.preprocessing.brain_extraction import extract_brain, given_brain
 from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
 from BrainSegAccelLib.preprocessing.foreground import find_foreground
 from BrainSegAccelLib.preprocessing.options import BrainExtraction
-from BrainSegAccelLib.volume import Volume
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 """4 mm voxels: a ball of 16 voxels' radius holds 1098 ml, one of 25 holds 4189 ml."""

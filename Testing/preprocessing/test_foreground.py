@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
+from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.preprocessing.foreground import bounding_box_mm, find_foreground
-from BrainSegAccelLib.volume import Grid
 from hypothesis import given
 from hypothesis import strategies as st
 

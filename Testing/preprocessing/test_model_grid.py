@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.preprocessing.model_grid import model_grid
-from BrainSegAccelLib.volume import Grid
 
 SMALLEST = (1, 1, 1)
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.preprocessing.network_input import prepare
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import Modality
 
 
 def test_a_small_head_is_centred_and_padded_to_the_static_shape(four_modalities: Study) -> None:

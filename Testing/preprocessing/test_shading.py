@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.preprocessing.shading import level
+from BrainSegAccelLib.study.modality import Modality
 from numpy.typing import NDArray
 
 SHAPE = (72, 88, 72)

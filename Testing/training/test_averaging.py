@@ -11,8 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
-from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
-from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import save_weights  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig, read_config  # noqa: E402
 from BrainSegAccelLib.training.pretrained import read_pretrained  # noqa: E402

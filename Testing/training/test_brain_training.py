@@ -10,13 +10,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("nilearn")
 pytest.importorskip("scipy")
 
-from BrainSegAccelLib.network.brain_card import BrainNetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.brain_card import BrainNetworkConfig  # noqa: E402
+from BrainSegAccelLib.synthesis.heads import HeadGenerator  # noqa: E402
 from BrainSegAccelLib.training.brain_training import (  # noqa: E402
     BrainTrainingConfig,
     draw_batch,
     train_brain,
 )
-from BrainSegAccelLib.training.heads import HeadGenerator  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 CONFIG = BrainTrainingConfig(

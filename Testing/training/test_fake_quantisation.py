@@ -16,11 +16,11 @@ pytest.importorskip("monai")
 pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.cli.main import main  # noqa: E402
-from BrainSegAccelLib.network.card import FileRecord  # noqa: E402
-from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
-from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
-from BrainSegAccelLib.network.package import ModelPackage, load_package  # noqa: E402
-from BrainSegAccelLib.network.weights import load_network  # noqa: E402
+from BrainSegAccelLib.models.card import FileRecord  # noqa: E402
+from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.models.package import ModelPackage, load_package  # noqa: E402
+from BrainSegAccelLib.models.weights import load_network  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import load_checkpoint  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig, read_config  # noqa: E402
 from BrainSegAccelLib.training.fake_quantisation import (  # noqa: E402
@@ -84,7 +84,7 @@ def noise(seed: int = 1, count: int = 2) -> list[tuple[torch.Tensor, torch.Tenso
 @pytest.fixture(scope="module")
 def inputs_of_the_export(quantised_package: ModelPackage) -> list[tuple[np.ndarray, np.ndarray]]:
     """The calibration of the shared INT8 export, see its fixture."""
-    from BrainSegAccelLib.network.calibration import calibration_of
+    from BrainSegAccelLib.models.calibration import calibration_of
 
     rng = np.random.default_rng(3)
     x = rng.normal(size=(2, 1, 4, *quantised_package.card.shape)).astype(np.float32)
@@ -322,9 +322,9 @@ def int8_error(
 ) -> float:
     """Mean squared distance of an INT8 export of ``network`` from ``exact`` on new inputs."""
     from BrainSegAccelLib.backends.openvino import run_export
-    from BrainSegAccelLib.network.calibration import calibration_of
-    from BrainSegAccelLib.network.export import export_onnx, write_card
-    from BrainSegAccelLib.network.quantise import quantised_onnx
+    from BrainSegAccelLib.models.calibration import calibration_of
+    from BrainSegAccelLib.models.export import export_onnx, write_card
+    from BrainSegAccelLib.models.quantise import quantised_onnx
 
     names = exact.state_dict().keys()
     content = save({name: network.state_dict()[name].contiguous() for name in names})

@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
-from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
-from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
 from BrainSegAccelLib.training.loss import RegionLoss, SupervisedNetwork  # noqa: E402
 from torch.nn import functional  # noqa: E402
 

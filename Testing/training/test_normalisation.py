@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from BrainSegAccelLib.modality import Modality  # noqa: E402
+from BrainSegAccelLib.study.modality import Modality  # noqa: E402
 from BrainSegAccelLib.training.normalisation import level, normalise  # noqa: E402
 
 

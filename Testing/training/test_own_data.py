@@ -15,18 +15,18 @@ pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.cli.phantom import write_case  # noqa: E402
 from BrainSegAccelLib.errors import InputError  # noqa: E402
-from BrainSegAccelLib.files.labelled import labelled_cases  # noqa: E402
-from BrainSegAccelLib.files.read import read_study  # noqa: E402
-from BrainSegAccelLib.files.read_labels import read_labels  # noqa: E402
-from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.io.labelled import labelled_cases  # noqa: E402
+from BrainSegAccelLib.io.read import read_study  # noqa: E402
+from BrainSegAccelLib.io.read_labels import read_labels  # noqa: E402
+from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
 from BrainSegAccelLib.preprocessing.network_input import prepare  # noqa: E402
-from BrainSegAccelLib.training.cases import CaseGenerator  # noqa: E402
+from BrainSegAccelLib.synthesis.cases import CaseGenerator  # noqa: E402
+from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.config import (  # noqa: E402
     WHOLE_BRAIN,
     Stage,
     TrainingConfig,
 )
-from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.normalisation import normalise  # noqa: E402
 from BrainSegAccelLib.training.own_data import (  # noqa: E402
     OwnSource,

@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from BrainSegAccelLib.errors import InputError, ModelError  # noqa: E402
-from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
-from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
-from BrainSegAccelLib.network.package import load_package  # noqa: E402
+from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.models.package import load_package  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import save_weights  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
 from BrainSegAccelLib.training.pretrained import read_pretrained  # noqa: E402

@@ -9,8 +9,8 @@ import pytest
 import torch
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.network.config import NetworkConfig
-from BrainSegAccelLib.network.hybrid import HybridNetwork
+from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.hybrid import HybridNetwork
 from BrainSegAccelLib.training.pretrained import PretrainedWeights
 from BrainSegAccelLib.training.pruning import axes_of, prune
 from hypothesis import given, settings

@@ -11,10 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("nilearn")
 
-from BrainSegAccelLib.training.cases import CaseGenerator, SyntheticCase  # noqa: E402
-from BrainSegAccelLib.training.chance import Chance  # noqa: E402
+from BrainSegAccelLib.synthesis.cases import CaseGenerator, SyntheticCase  # noqa: E402
+from BrainSegAccelLib.synthesis.chance import Chance  # noqa: E402
+from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.config import SUBSET_WEIGHTS, Stage, TrainingConfig  # noqa: E402
-from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.normalisation import normalise  # noqa: E402
 from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
 from BrainSegAccelLib.training.samples import (  # noqa: E402

@@ -19,11 +19,11 @@ pytest.importorskip("monai")
 pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.errors import InputError  # noqa: E402
-from BrainSegAccelLib.network.config import NetworkConfig  # noqa: E402
-from BrainSegAccelLib.network.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import load_checkpoint  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig, read_config  # noqa: E402
-from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.train import CHECKPOINT, WEIGHTS, Progress, Trainer  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402

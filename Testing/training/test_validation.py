@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 pytest.importorskip("nilearn")
 
+from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
-from BrainSegAccelLib.training.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
 from BrainSegAccelLib.training.validation import Validation, ValidationSet  # noqa: E402
 from torch import Tensor, nn  # noqa: E402

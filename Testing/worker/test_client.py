@@ -13,16 +13,16 @@ import pytest
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.survey import survey
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.inference.pipeline import Pipeline
+from BrainSegAccelLib.geometry.roi import Roi
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.manifest.model import PROCESS_START
 from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.manifest.write import to_json
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.postprocessing.refine import Refinement, refine
-from BrainSegAccelLib.regions import Region
-from BrainSegAccelLib.roi import Roi
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.runs.pipeline import Pipeline
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.worker import events
 from BrainSegAccelLib.worker.client import WorkerClient
 from BrainSegAccelLib.worker.protocol import State

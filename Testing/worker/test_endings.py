@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.manifest.model import PROCESS_START
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.worker import events
 from BrainSegAccelLib.worker.client import WorkerClient
 from BrainSegAccelLib.worker.memory import make_folder
@@ -164,8 +164,8 @@ def test_behind_a_launcher_the_worker_itself_is_ended(
 PARENT = """
 import sys, time
 import numpy as np
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.worker.client import WorkerClient
 from BrainSegAccelLib.worker.requests import Options, Segment
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.inference.progress import StageClock
-from BrainSegAccelLib.inference.result import RunResult
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.manifest.model import Manifest
-from BrainSegAccelLib.modality import Modality
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.runs.progress import StageClock
+from BrainSegAccelLib.runs.result import RunResult
+from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.worker import messages
 from BrainSegAccelLib.worker.history import History
 from BrainSegAccelLib.worker.requests import Options, Segment

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import BrainSegAccelError, RunError
-from ..files.atomic import atomic_write
-from ..network.package import ModelPackage
+from ..io.atomic import atomic_write
+from ..models.package import ModelPackage
 from .cache import EngineCache
 from .host import cpu_name, usable_cores
 from .protocol import Backend, Device, Engine, Precision

@@ -14,7 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from ..errors import BrainSegAccelError, InputError
-from ..files.atomic import atomic_write
+from ..io.atomic import atomic_write
 
 MAGIC = b"BSAENG1\n"
 LIMIT_BYTES = 4 << 30

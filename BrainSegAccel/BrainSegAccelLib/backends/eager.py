@@ -11,7 +11,7 @@ from .pytorch import INSTALL, device_name, no_cuda, prepare, torch_engine
 from .runtime import Runtime
 
 if TYPE_CHECKING:
-    from ..network.package import ModelPackage
+    from ..models.package import ModelPackage
 
 
 class EagerBackend(Runtime):
@@ -40,7 +40,7 @@ class EagerBackend(Runtime):
         cache: EngineCache,
     ) -> Engine:
         """Load the weights. Any shape of multiples of 16 runs; ``shape`` is the one promised."""
-        from ..network.program import deployed_network
+        from ..models.program import deployed_network
 
         started = time.perf_counter()
         settings = prepare(device, precision)

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 
-from ..manifest.hardware import installed_versions, probe_cpu
+from ..system.hardware import installed_versions, probe_cpu
 from .protocol import Availability
 
 BF16_UNITS = frozenset({"AVX-512 BF16", "AMX BF16", "Arm BF16"})

@@ -21,7 +21,7 @@ from .pytorch import INSTALL, device_name, no_cuda, prepare, torch_engine
 from .runtime import Runtime, load_or_make
 
 if TYPE_CHECKING:
-    from ..network.package import ModelPackage
+    from ..models.package import ModelPackage
 
 SETTINGS = {
     # Weights become constants of the program: their layout is chosen when it is compiled.
@@ -140,8 +140,8 @@ def main(request: dict[str, Any]) -> None:
     """Compile what `_compile_apart` asks for, run it once as it will be used, and write it."""
     import numpy as np
 
-    from ..network.card import ModelCard
-    from ..network.package import ModelPackage
+    from ..models.card import ModelCard
+    from ..models.package import ModelPackage
 
     model = ModelPackage(ModelCard.model_validate_json(request["card"]), Path(request["folder"]))
     precision, device = Precision(request["precision"]), Device(request["device"])
@@ -159,7 +159,7 @@ def _compile(model: ModelPackage, shape: Shape, precision: Precision, device: De
     """Return the compiled package, which tells the formats of its operators as metadata."""
     from torch._inductor import aoti_compile_and_package
 
-    from ..network.program import arithmetic_formats, exported_program
+    from ..models.program import arithmetic_formats, exported_program
 
     program = exported_program(model, shape, precision, device)
     formats = json.dumps(arithmetic_formats(program))

@@ -15,7 +15,7 @@ from .protocol import Availability, Device, EngineInfo, Precision, Shape
 from .runtime import Runtime
 
 if TYPE_CHECKING:
-    from ..network.package import ModelPackage
+    from ..models.package import ModelPackage
 
 PROVIDERS: dict[Device, tuple[str, dict[str, str]]] = {
     Device.CPU: ("CPUExecutionProvider", {}),

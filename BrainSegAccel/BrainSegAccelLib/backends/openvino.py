@@ -18,7 +18,7 @@ from .protocol import Availability, Device, EngineInfo, Precision, Shape
 from .runtime import Runtime, export_in, load_or_make
 
 if TYPE_CHECKING:
-    from ..network.package import ModelPackage
+    from ..models.package import ModelPackage
 
 _PRECISIONS = (Precision.FP32, Precision.BF16, Precision.INT8)
 

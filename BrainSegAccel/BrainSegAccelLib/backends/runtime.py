@@ -11,7 +11,7 @@ from .host import installed_version
 from .protocol import Availability, Device, Precision, Shape
 
 if TYPE_CHECKING:
-    from ..network.package import ModelPackage
+    from ..models.package import ModelPackage
 
 Loaded = TypeVar("Loaded")
 

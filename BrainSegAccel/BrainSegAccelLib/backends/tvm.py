@@ -23,7 +23,7 @@ from .runtime import Runtime, load_or_make
 from .tvm_schedules import source_digest
 
 if TYPE_CHECKING:
-    from ..network.package import ModelPackage
+    from ..models.package import ModelPackage
 
 ENTRY = "main"
 
@@ -126,7 +126,7 @@ def relax_module(model: ModelPackage, shape: Shape, precision: Precision) -> Any
     """
     from tvm.relax.frontend.torch import from_exported_program
 
-    from ..network.program import exported_program
+    from ..models.program import exported_program
 
     return from_exported_program(exported_program(model, shape, precision, Device.CPU))
 

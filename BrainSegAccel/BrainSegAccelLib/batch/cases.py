@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..files.discover import listing
+from ..io.discover import listing
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 
 from ..errors import InputError, RunError, explain
-from ..inference.runner import PipelineFactory
+from ..runs.runner import PipelineFactory
 from .task import Outcome, Status, Task, run_task
 
 _SECONDS_TO_CONNECT = 10

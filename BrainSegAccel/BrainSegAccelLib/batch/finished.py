@@ -7,12 +7,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from .. import __version__
-from ..cli.job import Job
-from ..files.hashing import sha256_of
-from ..files.source import digest_of
+from ..io.hashing import sha256_of
+from ..io.source import digest_of
 from ..manifest.model import Manifest
-from ..network.card import ModelCard
+from ..models.card import ModelCard
 from ..preprocessing.options import PreprocessingOptions
+from ..runs.job import Job
 
 
 def read_manifest(path: Path) -> Manifest | None:
@@ -29,7 +29,7 @@ def is_finished(job: Job, card: ModelCard) -> bool:
     The manifest holds the hashes of inputs, weights and result, and what was asked for. A result of
     another version of this program counts as not finished.
 
-    :param job: its inputs are opened (`files.source.open_source`).
+    :param job: its inputs are opened (`io.source.open_source`).
     :param card: of the model that would run.
     """
     manifest = read_manifest(job.manifest)

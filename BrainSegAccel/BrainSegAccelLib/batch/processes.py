@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from ..allocator import keep_freed_memory
-from ..inference.runner import PipelineFactory
+from ..runs.runner import PipelineFactory
+from ..system.allocator import keep_freed_memory
 from .task import Outcome, Status, Task, run_task
 
 _ATTEMPTS = 2

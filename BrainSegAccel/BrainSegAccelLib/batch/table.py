@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..files.atomic import atomic_write
+from ..io.atomic import atomic_write
 from .finished import read_manifest
 from .task import Outcome, Status, Task
 

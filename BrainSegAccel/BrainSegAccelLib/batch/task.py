@@ -10,11 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from ..cli.job import Job, run_job
 from ..errors import explain
-from ..files.source import find_sources, open_source
-from ..inference.progress import StageClock
-from ..inference.runner import PipelineFactory
+from ..io.source import find_sources, open_source
+from ..runs.job import Job, run_job
+from ..runs.progress import StageClock
+from ..runs.runner import PipelineFactory
 from .finished import is_finished
 
 

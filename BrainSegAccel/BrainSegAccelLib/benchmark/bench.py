@@ -17,15 +17,13 @@ from ..backends.cache import EngineCache
 from ..backends.host import child_environment
 from ..backends.protocol import Device
 from ..errors import InputError, RunError
-from ..files.labelled import label_file
-from ..files.read import read_study
-from ..files.read_labels import read_labels
-from ..files.source import Source, find_sources
-from ..files.write import write_segmentation
-from ..inference.progress import Progress
-from ..inference.runner import PipelineFactory, Runner
+from ..evaluation.pair import GRID_TOLERANCE_MM
 from ..inference.sliding_window import infer
-from ..manifest.hardware import probe_environment, probe_hardware
+from ..io.labelled import label_file
+from ..io.read import read_study
+from ..io.read_labels import read_labels
+from ..io.source import Source, find_sources
+from ..io.write import write_segmentation
 from ..manifest.model import (
     END_TO_END_INCLUDES,
     MODEL_ONLY_INCLUDES,
@@ -36,11 +34,14 @@ from ..manifest.model import (
     Software,
     Timing,
 )
-from ..modality import Modality
-from ..segmentation import Segmentation
-from ..study import Study
-from .case import reference_pipeline
-from .evaluate import GRID_TOLERANCE_MM
+from ..metrics.retention import quality_retention
+from ..runs.checks import reference_pipeline
+from ..runs.progress import Progress
+from ..runs.runner import PipelineFactory, Runner
+from ..study.modality import Modality
+from ..study.segmentation import Segmentation
+from ..study.study import Study
+from ..system.hardware import probe_environment, probe_hardware
 from .protocol import Samples, check_iterations, measure_interleaved
 from .report import (
     NO_RECIPE,
@@ -54,7 +55,6 @@ from .report import (
     complete,
     now,
 )
-from .retention import quality_retention
 
 if TYPE_CHECKING:
     from .peer_process import PeerProcess

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..manifest.model import PerRegion, Timing
-from ..regions import Region
+from ..study.regions import Region
 from .report import BenchmarkReport, Row
 
 _GIB = 1 << 30

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from ..manifest.build import latency_of
-from ..manifest.machine import Environment, Hardware
 from ..manifest.model import LatencySummary, Manifest, QualityRetention, Software, Timing
-from ..manifest.record import Count, Record, Seconds, Text
+from ..records import Count, Record, Seconds, Text
+from ..system.machine import Environment, Hardware
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 PEER_INCLUDES = (

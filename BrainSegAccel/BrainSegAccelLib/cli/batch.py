@@ -23,7 +23,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..batch.task import Outcome, Task
-    from ..inference.runner import PipelineFactory
+    from ..runs.runner import PipelineFactory
     from .services import Services
 
 
@@ -66,10 +66,10 @@ def batch(
     from ..batch.table import CSV, MARKDOWN, write_tables
     from ..batch.task import Status, Task
     from ..errors import InputError, RunError
-    from ..network.package import shipped_models
+    from ..models.package import shipped_models
     from ..preprocessing.options import PreprocessingOptions
+    from ..runs.job import Job, manifest_beside
     from .folder import ready_folder
-    from .job import Job, manifest_beside
     from .time_left import work_on_stderr
 
     services: Services = context.obj

@@ -59,9 +59,9 @@ def bench(
     """
     from ..benchmark.bench import Request, run_bench
     from ..benchmark.markdown import to_markdown
-    from ..benchmark.plot import draw_report
-    from ..files.atomic import atomic_write
+    from ..io.atomic import atomic_write
     from ..manifest.write import render_json
+    from ..reporting.plot import draw_report
     from ..resources import resource
     from .folder import ready_folder
     from .progress import progress_on_stderr
@@ -98,7 +98,7 @@ def _combinations(
     from ..backends.registry import backends as known
     from ..backends.registry import require
     from ..benchmark.bench import Combination
-    from ..inference.pipeline import parse_devices, parse_precisions
+    from ..runs.pipeline import parse_devices, parse_precisions
 
     devices = parse_devices(device)
     names = list(known()) if backends == "all" else backends.split(",")

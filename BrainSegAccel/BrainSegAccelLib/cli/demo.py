@@ -28,15 +28,15 @@ def demo(
     """
     from rich.console import Console
 
-    from ..benchmark.evaluate import evaluate
-    from ..benchmark.picture import draw_result
-    from ..files.discover import discover
-    from ..files.read_labels import read_labels
-    from ..inference.progress import StageClock
+    from ..evaluation.pair import evaluate
+    from ..io.discover import discover
+    from ..io.read_labels import read_labels
     from ..manifest.model import PROCESS_START
+    from ..reporting.picture import draw_result
     from ..resources import resource
+    from ..runs.job import Job, run_job
+    from ..runs.progress import StageClock
     from .folder import ready_folder
-    from .job import Job, run_job
     from .progress import progress_on_stderr
     from .summary import print_summary
 

@@ -65,8 +65,8 @@ def evaluate(
     from ..errors import RunError
     from ..evaluation.markdown import to_markdown
     from ..evaluation.run import evaluate_cases
-    from ..files.labelled import case_folders
-    from ..inference.progress import StageClock
+    from ..io.labelled import case_folders
+    from ..runs.progress import StageClock
     from .folder import ready_folder
     from .progress import progress_on_stderr
     from .time_left import work_on_stderr
@@ -115,7 +115,7 @@ def _check_arguments(
 
 
 def _compare(prediction: Path, reference: Path, as_json: bool) -> None:
-    from ..benchmark.evaluate import evaluate_files
+    from ..evaluation.pair import evaluate_files
 
     evaluation = evaluate_files(prediction, reference)
     if as_json:
@@ -129,7 +129,7 @@ def _compare(prediction: Path, reference: Path, as_json: bool) -> None:
 def _write(report: EvaluationReport, folder: Path) -> None:
     """Write both files; the second is complete before the first is in place."""
     from ..evaluation.markdown import to_markdown
-    from ..files.atomic import atomic_write
+    from ..io.atomic import atomic_write
 
     with (
         atomic_write(folder / f"{REPORT}.md") as markdown,

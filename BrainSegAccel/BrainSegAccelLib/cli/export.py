@@ -11,9 +11,9 @@ from ..resources import DEFAULT_MODEL
 from .options import ModelOption
 
 if TYPE_CHECKING:
-    from ..network.calibration import Calibration
-    from ..network.card import OnnxRecord
-    from ..network.package import ModelPackage
+    from ..models.calibration import Calibration
+    from ..models.card import OnnxRecord
+    from ..models.package import ModelPackage
 
 
 def export(
@@ -43,7 +43,7 @@ def export(
     Needs the onnx extra, and for --int8 the int8 extra (and train, for synthetic cases). The
     export is written beside the weights and noted in the model card, with its calibration.
     """
-    from ..network.package import load_package
+    from ..models.package import load_package
     from .extras import needs
 
     package = load_package(model)
@@ -51,13 +51,13 @@ def export(
     if int8:
         with needs("int8"):
             from ..backends.openvino import run_export
-            from ..network.quantise import export_quantised
+            from ..models.quantise import export_quantised
         cases = _calibration(package, calibration, seed, count)
         path, card = export_quantised(package, cases, run_export, largest_loss)
         record = card.quantised
     else:
         with needs("onnx"):
-            from ..network.export import export_onnx
+            from ..models.export import export_onnx
         path, card = export_onnx(package)
         record = card.onnx
     assert record is not None
@@ -66,18 +66,18 @@ def export(
 
 def _calibration(package: ModelPackage, folder: Path | None, seed: int, count: int) -> Calibration:
     from ..inference.calibration import calibrate_on_cases, calibrate_on_phantoms
-    from ..inference.pipeline import Pipeline
+    from ..runs.pipeline import Pipeline
 
     pipeline = Pipeline(model=package)
     if folder is not None:
-        from ..files.labelled import case_folders
+        from ..io.labelled import case_folders
 
         return calibrate_on_cases(case_folders(folder), pipeline)
     from .extras import needs
     from .phantom import write_case
 
     with needs("train"):
-        from ..training.cases import CaseGenerator, Stripping
+        from ..synthesis.cases import CaseGenerator, Stripping
     generator = CaseGenerator()
 
     def write_phantom(each: int, place: Path) -> None:

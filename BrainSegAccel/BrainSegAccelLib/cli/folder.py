@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
-from ..files.atomic import check_place
+from ..io.atomic import check_place
 
 
 @contextmanager

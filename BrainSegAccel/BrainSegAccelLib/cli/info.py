@@ -21,8 +21,8 @@ def info(
     """Show versions, devices and what runs here, or why not."""
     from .. import __version__
     from ..backends.survey import survey
-    from ..manifest.hardware import probe_environment, probe_hardware
-    from ..network.package import shipped_models
+    from ..models.package import shipped_models
+    from ..system.hardware import probe_environment, probe_hardware
 
     hardware, environment, options = probe_hardware(), probe_environment(), survey()
     if as_json:

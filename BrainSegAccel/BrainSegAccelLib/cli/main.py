@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from .. import __version__
-from ..allocator import keep_freed_memory
 from ..errors import BrainSegAccelError, explain
+from ..system.allocator import keep_freed_memory
 from .batch import batch
 from .bench import bench
 from .cache import cache

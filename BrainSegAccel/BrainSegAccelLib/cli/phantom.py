@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..training.cases import SyntheticCase
+    from ..synthesis.cases import SyntheticCase
 
 BRIGHTEST = 255
 """Value of the brightest voxel: small integers compress well and still keep the noise."""
@@ -26,7 +26,7 @@ def phantom(
 
     Writes t1, t1c, t2, flair and seg .nii.gz, of no patient.
     """
-    from ..inference.progress import StageClock
+    from ..runs.progress import StageClock
     from .extras import needs
     from .folder import ready_folder
     from .progress import progress_on_stderr
@@ -34,7 +34,7 @@ def phantom(
     with ready_folder(output), progress_on_stderr() as progress:
         clock = StageClock(progress)
         with needs("train"), clock.stage("prepare"):
-            from ..training.cases import CaseGenerator, Stripping
+            from ..synthesis.cases import CaseGenerator, Stripping
         with clock.stage("generate"):
             left = Stripping.ABSENT if head else Stripping.CLEAN
             case = CaseGenerator().generate(seed, stripping=left)
@@ -54,10 +54,10 @@ def write_case(case: SyntheticCase, folder: Path) -> list[Path]:
     import numpy as np
     import SimpleITK as sitk
 
-    from ..files.atomic import atomic_write
-    from ..modality import Modality
-    from ..preprocessing.resampling import to_image
-    from ..volume import Grid
+    from ..geometry.resampling import to_image
+    from ..geometry.volume import Grid
+    from ..io.atomic import atomic_write
+    from ..study.modality import Modality
 
     k, j, i = case.mask.shape
     affine = np.diag([case.voxel] * 3 + [1.0])

@@ -22,8 +22,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..files.source import Source
-    from ..modality import Modality
+    from ..io.source import Source
+    from ..study.modality import Modality
     from .services import Services
 
 _INPUT = "image file, or a DICOM series: its folder or one of its files"
@@ -71,10 +71,10 @@ def segment(
     Give CASE_DIR, or the files, or both: files that are named go first. An output that exists is
     replaced only after the run has succeeded.
     """
-    from ..inference.progress import StageClock
     from ..manifest.model import PROCESS_START
     from ..preprocessing.options import PreprocessingOptions
-    from .job import Job, manifest_beside, run_job
+    from ..runs.job import Job, manifest_beside, run_job
+    from ..runs.progress import StageClock
     from .progress import progress_on_stderr
     from .summary import print_summary
 
@@ -106,8 +106,8 @@ def segment(
 
 def _inputs(case_dir: Path | None, given: dict[str, Path]) -> dict[Modality, Source]:
     """Return the files named by options, and what is found in the folder for the rest."""
-    from ..files.source import find_sources
-    from ..modality import Modality
+    from ..io.source import find_sources
+    from ..study.modality import Modality
 
     named = {Modality(name): path for name, path in given.items()}
     found = find_sources(case_dir, given=named) if case_dir else {}

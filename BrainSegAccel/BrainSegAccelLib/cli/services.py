@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..inference.runner import PipelineFactory, local_pipeline
+from ..runs.runner import PipelineFactory, local_pipeline
 
 
 def seconds_since_start() -> float:

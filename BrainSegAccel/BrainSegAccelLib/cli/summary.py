@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..inference.cautions import cautions
 from ..manifest.model import Manifest, PerRegion, Selection
-from ..regions import SEGMENTS, Region
-from .job import Done, Job
+from ..runs.cautions import cautions
+from ..runs.job import Done, Job
+from ..study.regions import SEGMENTS, Region
 
 
 def print_summary(done: Done, job: Job) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..inference.progress import Progress
+from ..runs.progress import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

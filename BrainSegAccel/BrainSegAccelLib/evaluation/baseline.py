@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ..benchmark.evaluate import RegionEvaluation
-from ..benchmark.quality import Mask, dice, hd95, region_mask
+from ..geometry.resampling import resample
+from ..geometry.volume import Array, Volume
+from ..metrics.quality import Mask, dice, hd95, region_mask
 from ..preprocessing.foreground import find_foreground
 from ..preprocessing.normalisation import normalise
-from ..preprocessing.resampling import resample
-from ..regions import Region
-from ..segmentation import Segmentation
-from ..volume import Array, Volume
+from ..study.regions import Region
+from ..study.segmentation import Segmentation
+from .pair import RegionEvaluation
 
 SIGMA_VOXELS = 1.0
 THRESHOLD = 1.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ..modality import Modality
-from ..regions import Region
+from ..study.modality import Modality
+from ..study.regions import Region
 from .report import (
     CaseRecord,
     EvaluationReport,

@@ -10,11 +10,11 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from ..backends.protocol import Device, Precision
-from ..benchmark.evaluate import RegionEvaluation
 from ..manifest.model import ModelIdentity, Software
-from ..manifest.record import Count, Measured, Millilitres, Record, Score, Text
-from ..modality import Modality
-from ..regions import Region
+from ..records import Count, Measured, Millilitres, Record, Score, Text
+from ..study.modality import Modality
+from ..study.regions import Region
+from .pair import RegionEvaluation
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 

@@ -7,21 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import __version__
-from ..benchmark.evaluate import GRID_TOLERANCE_MM, evaluate
 from ..errors import BrainSegAccelError, InputError
-from ..files.labelled import label_file
-from ..files.read import read_study
-from ..files.read_labels import read_labels
-from ..files.source import find_sources
-from ..inference.progress import Progress
-from ..inference.runner import Runner
+from ..io.labelled import label_file
+from ..io.read import read_study
+from ..io.read_labels import read_labels
+from ..io.source import find_sources
 from ..manifest.build import identify_model
 from ..manifest.model import Software
-from ..modality import Modality, subsets
-from ..postprocessing.target import Target
-from ..regions import Region
-from ..study import Study
+from ..runs.progress import Progress
+from ..runs.runner import Runner
+from ..runs.target import Target
+from ..study.modality import Modality, subsets
+from ..study.regions import Region
+from ..study.study import Study
 from .baseline import evaluate_baseline
+from .pair import GRID_TOLERANCE_MM, evaluate
 from .report import (
     CONVENTIONS,
     SCHEMA_VERSION,
@@ -49,7 +49,7 @@ def evaluate_cases(
 ) -> EvaluationReport:
     """Evaluate the model on every case; a case that fails is recorded and the rest goes on.
 
-    :param folders: as `files.labelled.case_folders` finds them.
+    :param folders: as `io.labelled.case_folders` finds them.
     :param root: the folder that cases are named in relation to.
     :param pipeline: its engine is built before the first case, and runs all of them.
     :param progress: told of every case, and of the share of all work that is done.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from ..modality import Modality, subsets
-from ..regions import Region
+from ..study.modality import Modality, subsets
+from ..study.regions import Region
 from .report import (
     CaseRecord,
     Outcome,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files.read import read_study
-from ..files.source import find_sources
-from ..network.calibration import Array, Calibration, calibration_of
+from ..io.read import read_study
+from ..io.source import find_sources
+from ..models.calibration import Array, Calibration, calibration_of
 from ..resources import resource
-from .runner import Runner
+from ..runs.runner import Runner
 
 WritePhantom = Callable[[int, Path], object]
 """Writes the synthetic case of a seed as files into a folder."""

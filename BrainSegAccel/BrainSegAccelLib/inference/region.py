@@ -8,10 +8,10 @@ import numpy as np
 
 from ..backends.protocol import Shape
 from ..errors import InputError
+from ..geometry.resampling import resample
+from ..geometry.roi import Roi
+from ..geometry.volume import Grid
 from ..preprocessing.network_input import NetworkInput
-from ..preprocessing.resampling import resample
-from ..roi import Roi
-from ..volume import Grid
 
 
 def around(seen: NetworkInput, roi: Roi, window: Shape) -> NetworkInput:

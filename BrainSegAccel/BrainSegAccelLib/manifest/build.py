@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..backends.protocol import Device, EngineInfo, Precision
-from ..files.hashing import sha256_of
-from ..files.source import digest_of, remarks_of
-from ..modality import Modality
-from ..segmentation import Segmentation
-from ..volume import Grid, Volume
-from .hardware import probe_environment, probe_hardware
-from .machine import Environment, Hardware
+from ..geometry.volume import Grid, Volume
+from ..io.hashing import sha256_of
+from ..io.source import digest_of, remarks_of
+from ..study.modality import Modality
+from ..study.segmentation import Segmentation
+from ..system.hardware import probe_environment, probe_hardware
+from ..system.machine import Environment, Hardware
 from .model import (
     PROCESS_START,
     SCHEMA_VERSION,
@@ -41,11 +41,11 @@ from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from ..backends.auto import Choice
-    from ..files.source import Source
-    from ..inference.result import RunResult
-    from ..network.card import ModelCard
+    from ..io.source import Source
+    from ..models.card import ModelCard
     from ..postprocessing.refine import Refinement
-    from ..study import Study
+    from ..runs.result import RunResult
+    from ..study.study import Study
 
 NOT_BENCHMARKED = "not benchmarked; ask for it with --benchmark"
 NOT_VERIFIED = "no FP32 reference run was made; ask for it with --verify"

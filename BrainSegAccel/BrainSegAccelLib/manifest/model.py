@@ -11,11 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from ..backends.protocol import Device, Precision
-from ..modality import Modality
-from ..regions import Region
-from .machine import Environment, Hardware
-from .preprocessing import Preprocessing
-from .record import (
+from ..records import (
     Axes,
     Count,
     Measured,
@@ -30,6 +26,10 @@ from .record import (
     Text,
     check_together,
 )
+from ..study.modality import Modality
+from ..study.regions import Region
+from ..system.machine import Environment, Hardware
+from .preprocessing import Preprocessing
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 MIN_ITERATIONS = 20
@@ -243,7 +243,7 @@ class ReferenceRun(Record):
 class QualityRetention(Measured):
     """What acceleration cost in quality, against an FP32 reference run on the same input.
 
-    Conventions of Dice and HD95: ``BrainSegAccelLib.benchmark.quality``.
+    Conventions of Dice and HD95: ``BrainSegAccelLib.metrics.quality``.
     """
 
     reference: ReferenceRun | None

@@ -6,12 +6,12 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from ..modality import Modality
 from ..preprocessing.brain_mask import BrainSource
 from ..preprocessing.options import BrainExtraction, RegistrationMode
 from ..preprocessing.record import PreprocessingRecord
 from ..preprocessing.registration.evidence import Alignment, Decision, Fit
-from .record import Axes, Measured, Millilitres, Millimetres, Record, Score, Spacing, Text
+from ..records import Axes, Measured, Millilitres, Millimetres, Record, Score, Spacing, Text
+from ..study.modality import Modality
 
 Share = Annotated[Score, Field(ge=0, le=1)]
 _Row = tuple[Score, Score, Score, Score]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..segmentation import Segmentation
+from ..study.segmentation import Segmentation
 from .build import latency_of, record_output
 from .model import Manifest
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..files.atomic import atomic_write
+from ..io.atomic import atomic_write
 from .model import Manifest
 
 _INDENT = "  "

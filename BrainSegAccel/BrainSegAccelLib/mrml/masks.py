@@ -8,7 +8,7 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ..errors import InputError
-from ..volume import Volume
+from ..geometry.volume import Volume
 from .geometry import RAS_FROM_LPS, array_from_matrix, linear_to_world
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from slicer import vtkMRMLPlotChartNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
 
 from ..manifest.model import Manifest
-from ..regions import Region
+from ..study.regions import Region
 from .results import own_node
 from .tables import chart_of, fill_table
 

@@ -21,12 +21,12 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ..errors import RunError
-from ..files.itk import affine_of
-from ..modality import Modality
+from ..io.itk import affine_of
 from ..preprocessing.registration.evidence import Alignment, Decision
 from ..preprocessing.registration.pyramid import Pyramid
 from ..preprocessing.registration.rigid import Matrix
 from ..preprocessing.registration.settings import RegistrationSettings
+from ..study.modality import Modality
 from .geometry import RAS_FROM_LPS, array_from_matrix, matrix_from_array
 
 Parameters = Mapping[str, str | bool | int | float | vtkMRMLNode]

@@ -17,7 +17,7 @@ from vtkmodules.vtkCommonDataModel import vtkTable
 
 from ..manifest.model import Manifest
 from ..manifest.write import to_json
-from ..segmentation import Segmentation
+from ..study.segmentation import Segmentation
 from .contents import Contents
 from .tables import fill_table, stage_columns, volume_columns
 

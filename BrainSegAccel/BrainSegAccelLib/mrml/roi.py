@@ -6,7 +6,7 @@ import numpy as np
 from slicer import vtkMRMLMarkupsROINode
 
 from ..errors import InputError
-from ..roi import Roi
+from ..geometry.roi import Roi
 from .geometry import RAS_FROM_LPS, array_from_matrix
 
 

@@ -15,8 +15,8 @@ from slicer import (
 from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
-from ..regions import SEGMENTS, Segment, segment_tags
-from ..segmentation import Segmentation
+from ..study.regions import SEGMENTS, Segment, segment_tags
+from ..study.segmentation import Segmentation
 from .geometry import RAS_FROM_LPS, array_from_matrix, linear_to_world, matrix_from_array
 
 _BINARY = vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()

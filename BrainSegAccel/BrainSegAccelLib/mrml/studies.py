@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSubjectHierarchyNode
 
-from ..files.sequence_names import modality_of
-from ..modality import Modality
+from ..io.sequence_names import modality_of
+from ..study.modality import Modality
 
 Describe = Callable[[vtkMRMLScalarVolumeNode], str]
 """Returns the DICOM series description of a volume, empty if it has none."""

@@ -13,8 +13,8 @@ from vtkmodules.vtkCommonCore import (
 )
 
 from ..postprocessing.lesions import lesions
-from ..regions import SEGMENTS, Region
-from ..segmentation import Segmentation
+from ..study.regions import SEGMENTS, Region
+from ..study.segmentation import Segmentation
 
 Columns = Mapping[str, Sequence[str] | Sequence[float]]
 

@@ -11,9 +11,9 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
 
 from ..errors import InputError
-from ..modality import Modality
-from ..study import Study
-from ..volume import Volume
+from ..geometry.volume import Volume
+from ..study.modality import Modality
+from ..study.study import Study
 from .geometry import RAS_FROM_LPS, array_from_matrix, linear_to_world
 
 _MAX_SHEAR = 1e-3

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from ..mrml.studies import SceneStudy, studies_in_scene
 from ..mrml.tables import fill_table
 from ..mrml.volumes import VolumeReader
-from ..regions import Region
+from ..study.regions import Region
 from ..worker.events import Progress
 from .inputs import seriesDescription
 from .scene_run import Finished, Order, SceneRun, Stopped

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from ..backends.protocol import Device, Precision
 from ..backends.survey import Combination
-from ..network.package import shipped_models
+from ..models.package import shipped_models
 from ..preprocessing.options import BrainExtraction, RegistrationMode
 from .parameters import AUTO, MODEL_FILE, BrainSegAccelParameterNode, modelOf
 

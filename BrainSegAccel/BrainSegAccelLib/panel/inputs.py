@@ -6,8 +6,8 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
-from ..modality import Modality
 from ..mrml.studies import SceneStudy, studies_in_scene
+from ..study.modality import Modality
 from .parameters import BrainSegAccelParameterNode, inputsOf
 
 SERIES_DESCRIPTION = "0008,103e"

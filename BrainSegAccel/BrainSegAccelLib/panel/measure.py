@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ..backends.survey import Combination
 from ..manifest.model import Manifest
 from ..mrml.measurements import benchmark_row, configuration, quality_row
-from ..regions import Region
+from ..study.regions import Region
 from .parameters import AUTO
 from .scene_run import Order
 

@@ -19,8 +19,8 @@ from slicer.parameterNodeWrapper import (
     parameterNodeWrapper,
 )
 
-from ..modality import Modality
 from ..resources import DEFAULT_MODEL
+from ..study.modality import Modality
 
 AUTO = "auto"
 MODEL_FILE = "file"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from ..modality import Modality
+from ..study.modality import Modality
 from .parameters import BrainSegAccelParameterNode, inputsOf
 
 

@@ -17,8 +17,8 @@ from ..mrml.contents import made_by_a_person, sign, stamp
 from ..mrml.results import keep_manifest, keep_volumes
 from ..mrml.segmentation import has_surface, replace_content
 from ..postprocessing.refine import KeptProbabilities, Refinement, refine
-from ..regions import Region
-from ..segmentation import Segmentation
+from ..study.regions import Region
+from ..study.segmentation import Segmentation
 from .history import History
 from .parameters import BrainSegAccelParameterNode
 from .questions import Questions

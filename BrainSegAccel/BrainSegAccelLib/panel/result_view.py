@@ -10,11 +10,11 @@ import slicer
 from slicer import vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
-from ..files.atomic import atomic_write
+from ..io.atomic import atomic_write
 from ..mrml.measurements import BENCHMARK, CHART, QUALITY
 from ..mrml.results import LATENCY, VOLUMES, manifest_text, table_of
 from ..mrml.segmentation import has_surface
-from ..regions import Region
+from ..study.regions import Region
 from .choices import displayName
 from .questions import Questions
 

@@ -14,10 +14,10 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..inference.cautions import cautions
+from ..geometry.roi import Roi
+from ..geometry.volume import Volume
 from ..manifest.model import Manifest
 from ..manifest.revise import add_stages
-from ..modality import Modality, reference_of
 from ..mrml.contents import sign
 from ..mrml.masks import mask_from_node
 from ..mrml.results import Result, keep_manifest, keep_stages, keep_volumes, put_beside
@@ -25,8 +25,8 @@ from ..mrml.segmentation import replace_content
 from ..mrml.volumes import VolumeReader
 from ..postprocessing.refine import KeptProbabilities, Refinement
 from ..preprocessing.options import PreprocessingOptions
-from ..roi import Roi
-from ..volume import Volume
+from ..runs.cautions import cautions
+from ..study.modality import Modality, reference_of
 from ..worker.events import Cancelled, Event, Failed, Progress, Segmented
 from ..worker.requests import Options, Segment
 from .tasks import Tasks

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ..segmentation import Segmentation
-from ..volume import Grid
+from ..geometry.volume import Grid
+from ..study.segmentation import Segmentation
 
 
 def lesions(segmentation: Segmentation) -> tuple[Segmentation, ...]:

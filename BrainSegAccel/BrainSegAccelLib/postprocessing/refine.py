@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..regions import Region
-from ..roi import Roi
-from ..segmentation import Segmentation
-from ..volume import Box, Grid
+from ..geometry.roi import Roi
+from ..geometry.volume import Box, Grid
+from ..study.regions import Region
+from ..study.segmentation import Segmentation
 from .components import SMALLEST_LESION_ML, remove_unlikely_components
 from .regions_to_labels import DEFAULT_THRESHOLDS, labels_from_probabilities
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..regions import Label, Region
+from ..study.regions import Label, Region
 
 DEFAULT_THRESHOLDS: Mapping[Region, float] = {region: 0.5 for region in Region}
 

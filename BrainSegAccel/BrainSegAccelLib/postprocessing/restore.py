@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..preprocessing.resampling import resample
-from ..volume import Box, Grid
+from ..geometry.resampling import resample
+from ..geometry.volume import Box, Grid
 from .refine import LOWEST_THRESHOLD, KeptProbabilities
 
 MARGIN_MM = 2.0

@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ..volume import Array
+from ..geometry.volume import Array
 
 SHRINK = 8
 """The field is smooth, so it is fitted to means of blocks of this many voxels a side."""

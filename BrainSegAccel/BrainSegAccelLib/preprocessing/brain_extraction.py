@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, RunError
-from ..study import check_grid
-from ..volume import Array, Volume
+from ..geometry.resampling import resample
+from ..geometry.volume import Array, Volume
+from ..study.study import check_grid
 from .brain_mask import BrainMask, BrainSource
 from .foreground import EMPTY_SHARE, find_foreground
 from .options import BrainExtraction
-from .resampling import resample
 
 LARGEST_BRAIN_ML = 2200.0
 """A masked image that shows more than this shows a head; adult brains with CSF reach 1900 ml."""

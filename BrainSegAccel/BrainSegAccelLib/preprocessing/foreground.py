@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ..volume import Array, Grid
+from ..geometry.volume import Array, Grid
 
 EMPTY_SHARE = 0.2
 """An image in which at least this share of voxels is exactly zero has a masked background."""

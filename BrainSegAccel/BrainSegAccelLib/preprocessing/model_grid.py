@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..volume import Grid
+from ..geometry.volume import Grid
 from .foreground import bounding_box_mm
 
 AIR_SHARE = 0.001

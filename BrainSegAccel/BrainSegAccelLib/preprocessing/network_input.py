@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..modality import Modality
-from ..study import Study
-from ..volume import Array, Grid
+from ..geometry.resampling import resample
+from ..geometry.volume import Array, Grid
+from ..study.modality import Modality
+from ..study.study import Study
 from .bias import correct_bias
 from .brain_extraction import whole_head
 from .brain_mask import BrainMask
@@ -20,7 +21,6 @@ from .normalisation import normalise
 from .options import PreprocessingOptions
 from .record import PreprocessingRecord
 from .registration.evidence import Alignment
-from .resampling import resample
 from .shading import level
 
 

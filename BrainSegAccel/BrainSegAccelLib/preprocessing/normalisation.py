@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..volume import Array
+from ..geometry.volume import Array
 
 PERCENTILES = (0.5, 99.5)
 

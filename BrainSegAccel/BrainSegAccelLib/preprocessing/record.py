@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..modality import Modality
-from ..volume import Grid
+from ..geometry.volume import Grid
+from ..study.modality import Modality
 from .brain_mask import BrainSource
 from .options import BrainExtraction, RegistrationMode
 from .registration.evidence import Alignment

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..modality import Modality
-from ..volume import Array
+from ..geometry.volume import Array
+from ..study.modality import Modality
 
 SPACING_MM = 6.0
 """Distance of the voxels that are fitted. The field is smooth: closer ones take longer and hardly

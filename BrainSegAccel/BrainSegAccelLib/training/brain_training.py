@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..files.atomic import atomic_write
-from ..network.brain import BrainNetwork
-from ..network.brain_card import BrainNetworkConfig
-from .chance import Chance
-from .heads import HeadGenerator, SyntheticHead
-from .noise import smooth_noise
+from ..io.atomic import atomic_write
+from ..models.brain import BrainNetwork
+from ..models.brain_card import BrainNetworkConfig
+from ..synthesis.chance import Chance
+from ..synthesis.heads import HeadGenerator, SyntheticHead
+from ..synthesis.noise import smooth_noise
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..files.atomic import atomic_write
+from ..io.atomic import atomic_write
 from .config import TrainingConfig
 
 

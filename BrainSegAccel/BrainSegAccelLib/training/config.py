@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import InputError
-from ..network.config import REDUCTION, NetworkConfig
-from .lesions import CaseKind
+from ..models.config import REDUCTION, NetworkConfig
+from ..synthesis.lesions import CaseKind
 
 WHOLE_BRAIN = (160, 192, 160)
 """Voxels (z, y, x) of 1 mm: the static shape of the shipped engines, which holds most brains."""

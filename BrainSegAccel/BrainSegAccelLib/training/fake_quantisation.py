@@ -3,7 +3,7 @@
 Weights and inputs of a convolution are rounded to the values that INT8 can hold but stay floating
 point, and gradients pass through the rounding as if it were not there: the simulated quantisation
 of Jacob et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic
-inference", arXiv 1712.05877, section 3. The scheme is that of `network.quantise`, which leaves the
+inference", arXiv 1712.05877, section 3. The scheme is that of `models.quantise`, which leaves the
 same layers alone, and its figures are those of NNCF 3.4. What is trained are the weights before
 they are rounded, so that they load as those of any network.
 """
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..network.hybrid import HybridNetwork
+from ..models.hybrid import HybridNetwork
 
 _FULL_RANGE, _HALF_RANGE = 127.0, 63.5
 """Steps of a weight's scale up to the largest weight of its output channel."""

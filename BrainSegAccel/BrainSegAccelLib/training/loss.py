@@ -7,8 +7,8 @@ from monai.losses.dice import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..network.config import REGION_CHANNELS
-from ..network.hybrid import HybridNetwork, depth_to_space
+from ..models.config import REGION_CHANNELS
+from ..models.hybrid import HybridNetwork, depth_to_space
 
 _SMOOTHING_MM3 = 100.0
 """Keeps the overlap term of an empty or tiny region finite, with a useful gradient."""

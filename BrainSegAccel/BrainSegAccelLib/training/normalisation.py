@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..modality import Modality
 from ..preprocessing.shading import find_shading, sampling_step
+from ..study.modality import Modality
 
 
 def level(image: Tensor, mask: Tensor, voxel: float, modality: Modality) -> Tensor:

@@ -13,20 +13,20 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..files.hashing import sha256_of
-from ..files.labelled import LabelledCase, labelled_cases
-from ..files.read import read_study, read_volume
-from ..files.read_labels import read_labels
-from ..modality import reference_of
+from ..geometry.resampling import resample
+from ..geometry.volume import Grid
+from ..io.hashing import sha256_of
+from ..io.labelled import LabelledCase, labelled_cases
+from ..io.read import read_study, read_volume
+from ..io.read_labels import read_labels
 from ..preprocessing.network_input import prepare
 from ..preprocessing.options import RegistrationMode
 from ..preprocessing.registration.align import align
 from ..preprocessing.registration.refine import SimpleItkRegistration
-from ..preprocessing.resampling import resample
-from ..regions import Region
-from ..segmentation import Segmentation
-from ..volume import Grid
-from .chance import Chance
+from ..study.modality import reference_of
+from ..study.regions import Region
+from ..study.segmentation import Segmentation
+from ..synthesis.chance import Chance
 from .config import WHOLE_BRAIN
 from .sources import CPU
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..manifest.hardware import probe_cpu
+from ..system.hardware import probe_cpu
 
 _BF16_INSTRUCTIONS = frozenset({"AMX BF16", "AVX-512 BF16", "Arm BF16"})
 _WRONG_CUDNN = range(90800, 91100)

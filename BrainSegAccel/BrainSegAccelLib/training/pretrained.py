@@ -12,10 +12,10 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import InputError
-from ..network.config import NetworkConfig
-from ..network.hybrid import HybridNetwork
-from ..network.package import load_package
-from ..network.weights import load_into, parse_weights
+from ..models.config import NetworkConfig
+from ..models.hybrid import HybridNetwork
+from ..models.package import load_package
+from ..models.weights import load_into, parse_weights
 
 WEIGHTS_SUFFIX = ".safetensors"
 

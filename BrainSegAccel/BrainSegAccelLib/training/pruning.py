@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..network.config import NetworkConfig
+from ..models.config import NetworkConfig
 from .pretrained import PretrainedWeights
 
 _OFFSETS = 8

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from ..modality import Modality
-from .chance import Chance
+from ..study.modality import Modality
+from ..synthesis.chance import Chance
+from ..synthesis.geometry import Shape
 from .config import Stage, TrainingConfig
-from .geometry import Shape
 from .interruption import leave_interruptions_to_parent
 from .normalisation import level, normalise
 from .sources import CaseSource, TrainingCase

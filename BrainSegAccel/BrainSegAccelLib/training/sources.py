@@ -10,10 +10,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .cases import CaseGenerator, SyntheticCase
-from .chance import Chance
+from ..synthesis.cases import CaseGenerator, SyntheticCase
+from ..synthesis.chance import Chance
+from ..synthesis.lesions import KIND_WEIGHTS, CaseKind
 from .config import Stage, TrainingConfig
-from .lesions import KIND_WEIGHTS, CaseKind
 
 CPU = torch.device("cpu")
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..files.atomic import atomic_write
-from ..network.hybrid import HybridNetwork
+from ..io.atomic import atomic_write
+from ..models.hybrid import HybridNetwork
 from .checkpoint import load_checkpoint, save_checkpoint, save_weights
 from .config import TrainingConfig
 from .fake_quantisation import calibrate, quantise, quantised_with

@@ -10,11 +10,11 @@ from monai.inferers import SlidingWindowInferer
 from monai.metrics import compute_dice
 from torch import Tensor, nn
 
-from ..modality import Modality
-from ..regions import Region
-from .cases import SyntheticCase
+from ..study.modality import Modality
+from ..study.regions import Region
+from ..synthesis.cases import SyntheticCase
+from ..synthesis.lesions import CaseKind
 from .config import WHOLE_BRAIN, TrainingConfig
-from .lesions import CaseKind
 from .normalisation import level, normalise
 from .precision import mixed_precision
 from .samples import bounding_box, cut

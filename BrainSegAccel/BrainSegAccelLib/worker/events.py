@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..backends.survey import Combination
 from ..manifest.model import Manifest
 from ..postprocessing.refine import KeptProbabilities
-from ..segmentation import Segmentation
+from ..study.segmentation import Segmentation
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import BrainSegAccelError
-from ..files.atomic import atomic_write
+from ..io.atomic import atomic_write
 
 Stages = tuple[tuple[str, float], ...]
 """Names and seconds, in order."""

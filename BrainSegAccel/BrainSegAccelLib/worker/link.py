@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from .. import __version__
 from ..backends.cache import default_cache_folder
 from ..errors import BrainSegAccelError
-from ..files.atomic import remove_left
+from ..io.atomic import remove_left
 from . import messages
 from .channel import Channel, listen
 from .memory import make_folder

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from ..backends.protocol import Device, Precision
 from ..backends.survey import Combination
 from ..manifest.model import Manifest
-from ..modality import Modality
 from ..postprocessing.refine import Refinement
 from ..preprocessing.options import PreprocessingOptions
+from ..study.modality import Modality
 from .requests import Options
 
 Text = Annotated[str, Field(max_length=4096)]

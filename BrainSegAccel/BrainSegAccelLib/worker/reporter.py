@@ -17,7 +17,7 @@ class TaskCancelled(BaseException):
 
 
 class Reporter:
-    """The `inference.progress.Progress` of one task.
+    """The `runs.progress.Progress` of one task.
 
     :param send: sends a message to the client.
     :param cancelled: whether the task has been cancelled.

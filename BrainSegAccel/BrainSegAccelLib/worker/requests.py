@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..modality import Modality
+from ..geometry.roi import Roi
+from ..geometry.volume import Volume
 from ..postprocessing.refine import KeptProbabilities, Refinement
 from ..preprocessing.options import PreprocessingOptions
 from ..resources import DEFAULT_MODEL
-from ..roi import Roi
-from ..volume import Volume
+from ..study.modality import Modality
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ import psutil
 from pydantic import BaseModel
 
 from .. import __version__
-from ..allocator import keep_freed_memory
 from ..backends.cache import default_cache_folder
 from ..backends.survey import survey
 from ..errors import BrainSegAccelError, InputError, explain
-from ..files.atomic import remove_left
-from ..inference.progress import StageClock
-from ..volume import Volume
+from ..geometry.volume import Volume
+from ..io.atomic import remove_left
+from ..runs.progress import StageClock
+from ..system.allocator import keep_freed_memory
 from . import events, messages
 from .channel import Lines, connect
 from .history import History
@@ -61,7 +61,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     contact = Contact.model_validate_json((folder / CONTACT_FILE).read_bytes())
     (folder / CONTACT_FILE).unlink()
-    from ..inference import pipeline  # noqa: F401  (while whoever waits is told that it starts)
+    from ..runs import pipeline  # noqa: F401  (while whoever waits is told that it starts)
 
     server = Server(connect(contact.address), folder, Session(), History(default_cache_folder()))
     server.send(messages.HelloMessage(token=contact.token, version=__version__, pid=os.getpid()))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache, lru_cache
 
-from ..benchmark.case import compare, reference_pipeline, time_case
-from ..benchmark.memory import peak_memory_bytes
 from ..benchmark.protocol import check_iterations
-from ..inference.progress import StageClock
-from ..inference.result import RunResult
-from ..inference.runner import PipelineFactory, Runner, local_pipeline
 from ..manifest.build import build_manifest, identify_model, record_inputs, record_output
-from ..manifest.hardware import probe_environment, probe_hardware
 from ..manifest.model import Manifest, Scope
-from ..study import Study
+from ..runs.checks import compare, reference_pipeline, time_case
+from ..runs.progress import StageClock
+from ..runs.result import RunResult
+from ..runs.runner import PipelineFactory, Runner, local_pipeline
+from ..study.study import Study
+from ..system.hardware import probe_environment, probe_hardware
+from ..system.memory import peak_memory_bytes
 from .requests import Options, Segment
 
 WARM_PIPELINES = 2

@@ -9,11 +9,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..modality import Modality
+from ..geometry.roi import Roi
+from ..geometry.volume import Grid, Volume
 from ..postprocessing.refine import KeptProbabilities
-from ..roi import Roi
-from ..segmentation import Segmentation
-from ..volume import Grid, Volume
+from ..study.modality import Modality
+from ..study.segmentation import Segmentation
 from . import events, messages
 from .memory import Block, put, take
 from .requests import ListBackends, Request, Segment, WarmUp

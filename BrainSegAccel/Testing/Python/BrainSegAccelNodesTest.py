@@ -9,11 +9,11 @@ import unittest
 import numpy as np
 import slicer
 import vtk
-from BrainSegAccelLib.modality import Modality
 from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import study_from_nodes
-from BrainSegAccelLib.regions import SEGMENTS
-from BrainSegAccelLib.segmentation import Segmentation
+from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.regions import SEGMENTS
+from BrainSegAccelLib.study.segmentation import Segmentation
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from BrainSegAccelLib.geometry.resampling import resample
+from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.preprocessing.registration.rigid import Matrix
-from BrainSegAccelLib.preprocessing.resampling import resample
-from BrainSegAccelLib.volume import Grid, Volume
 from scipy.spatial.transform import Rotation
 
 CENTRE = np.array([4.0, -6.0, 9.0])

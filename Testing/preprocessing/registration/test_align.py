@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from BrainSegAccelLib.errors import RunError
-from BrainSegAccelLib.modality import Modality
+from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.preprocessing.options import RegistrationMode
 from BrainSegAccelLib.preprocessing.registration.align import align
 from BrainSegAccelLib.preprocessing.registration.evidence import Decision
@@ -13,8 +13,8 @@ from BrainSegAccelLib.preprocessing.registration.pyramid import Pyramid
 from BrainSegAccelLib.preprocessing.registration.refine import SimpleItkRegistration
 from BrainSegAccelLib.preprocessing.registration.rigid import Matrix
 from BrainSegAccelLib.preprocessing.registration.settings import RegistrationSettings
-from BrainSegAccelLib.study import Study
-from BrainSegAccelLib.volume import Volume
+from BrainSegAccelLib.study.study import Study
+from BrainSegAccelLib.study.modality import Modality
 
 from .conftest import motion, scanned
 

@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 
 from ...errors import RunError
-from ...modality import Modality
-from ...study import Study
-from ...volume import Volume
+from ...geometry.volume import Volume
+from ...study.modality import Modality
+from ...study.study import Study
 from ..options import RegistrationMode
 from .evidence import Alignment, Decision, Fit
 from .protocol import Registration

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ...volume import Volume
+from ...geometry.resampling import to_image
+from ...geometry.volume import Volume
 from ..foreground import find_foreground
-from ..resampling import to_image
 
 HEAD_MM = 4.0
 """Voxel size at which the head is looked for."""

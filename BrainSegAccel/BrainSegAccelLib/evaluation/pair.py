@@ -1,0 +1,119 @@
+"""Compare two label files: Dice, HD95 and volume of every tumour region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..io.read_labels import read_labels
+from ..metrics.quality import score
+from ..study.regions import Region
+from ..study.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+GRID_TOLERANCE_MM = 0.1
+"""Far below a voxel, far above the rounding of headers that store single precision."""
+
+
+@dataclass(frozen=True)
+class RegionEvaluation:
+    """How one region of a prediction agrees with the reference.
+
+    :param hd95_mm: 95th percentile Hausdorff distance; 373.13 if only one of both is empty.
+    """
+
+    dice: float
+    hd95_mm: float
+    prediction_ml: float
+    reference_ml: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a prediction agrees with a reference, by region (ET, TC, WT)."""
+
+    regions: Mapping[Region, RegionEvaluation]
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the figures as JSON takes them, keyed by region."""
+        return {
+            str(region): {
+                "dice": round(found.dice, 6),
+                "hd95_mm": round(found.hd95_mm, 6),
+                "prediction_ml": round(found.prediction_ml, 3),
+                "reference_ml": round(found.reference_ml, 3),
+            }
+            for region, found in self.regions.items()
+        }
+
+    def as_table(self) -> Table:
+        """Return the figures as a table for the terminal."""
+        from rich.table import Table
+
+        table = Table()
+        table.add_column("Region")
+        for heading in ("Dice", "HD95 (mm)", "Prediction (ml)", "Reference (ml)"):
+            table.add_column(heading, justify="right")
+        for region, found in self.regions.items():
+            table.add_row(
+                f"{region} {region.label}",
+                f"{found.dice:.4f}",
+                f"{found.hd95_mm:.2f}",
+                f"{found.prediction_ml:.1f}",
+                f"{found.reference_ml:.1f}",
+            )
+        return table
+
+
+def evaluate_files(prediction: Path, reference: Path) -> Evaluation:
+    """Read and compare two label files, see `read_labels` for what they may hold.
+
+    :raises InputError: a file that is not a label map; files that lie on different grids.
+    """
+    found, expected = read_labels(prediction), read_labels(reference)
+    _check_grids(found, expected, prediction, reference)
+    return evaluate(found, expected)
+
+
+def evaluate(prediction: Segmentation, reference: Segmentation) -> Evaluation:
+    """Compare two segmentations on one grid.
+
+    :raises ValueError: if their shapes differ.
+    """
+    scores = score(prediction.labels, reference.labels, reference.grid.spacing)
+    return Evaluation(
+        {
+            region: RegionEvaluation(
+                dice=scores[region].dice,
+                hd95_mm=scores[region].hd95_mm,
+                prediction_ml=prediction.volume_ml(*region.labels),
+                reference_ml=reference.volume_ml(*region.labels),
+            )
+            for region in Region
+        }
+    )
+
+
+def _check_grids(
+    found: Segmentation, expected: Segmentation, prediction: Path, reference: Path
+) -> None:
+    if found.grid.same_as(expected.grid, GRID_TOLERANCE_MM):
+        return
+    ours, theirs = (s.labels.shape[::-1] for s in (found, expected))
+    if ours != theirs:
+        what = f"{ours} voxels against {theirs} of {reference.name}"
+    else:
+        apart = np.linalg.norm(found.grid.corners() - expected.grid.corners(), axis=1).max()
+        what = f"lies up to {apart:.1f} mm from {reference.name}"
+    raise InputError(
+        f"not on the reference's grid: {what}",
+        where=str(prediction),
+        remedy="resample one of the two onto the other's grid with nearest neighbours",
+    )

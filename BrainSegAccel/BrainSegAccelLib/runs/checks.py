@@ -1,0 +1,90 @@
+"""Benchmark and verification of one case, for the manifest of a run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..backends.protocol import Device, Precision
+from ..backends.registry import backends
+from ..benchmark.protocol import measure
+from ..errors import UnavailableError
+from ..inference.sliding_window import infer
+from ..manifest.model import MODEL_ONLY_INCLUDES, LatencySummary, QualityRetention, ReferenceRun
+from ..metrics.retention import quality_retention
+from ..preprocessing.network_input import NetworkInput
+from .progress import Progress
+from .result import RunResult
+from .runner import PipelineFactory, Runner
+
+REFERENCE_BACKENDS = ("eager", "onnxruntime")
+"""What a run is verified with, in FP32 on the CPU: the first of these that runs here."""
+
+
+def time_case(
+    pipeline: Runner,
+    seen: NetworkInput,
+    iterations: int,
+    end_to_end: Callable[[], object],
+    includes: str,
+    progress: Progress,
+) -> LatencySummary:
+    """Time the warm engine alone, then the whole way.
+
+    :param seen: what the network is timed on.
+    :param iterations: timed ones, of either.
+    :param end_to_end: does the whole way once.
+    :param includes: what that covers, for the manifest.
+    """
+    engine = pipeline.warm()
+    done = 0
+
+    def ticking(run: Callable[[], object]) -> Callable[[], None]:
+        def once() -> None:
+            nonlocal done
+            run()
+            done += 1
+            progress.advance(min(1.0, done / iterations))
+
+        return once
+
+    progress.begin(f"benchmark: model only, {iterations} iterations")
+    model = measure(
+        ticking(lambda: infer(engine, seen.x, seen.availability, lambda _share: None)), iterations
+    )
+    done = 0
+    progress.begin(f"benchmark: end to end, {iterations} iterations")
+    whole = measure(ticking(end_to_end), iterations)
+    return LatencySummary(
+        model_only=model.timing(MODEL_ONLY_INCLUDES), end_to_end=whole.timing(includes)
+    )
+
+
+def reference_pipeline(make_pipeline: PipelineFactory, model: str) -> Runner:
+    """Return the FP32 pipeline on the CPU that a run is verified with.
+
+    :raises UnavailableError: none of `REFERENCE_BACKENDS` runs here.
+    """
+    for name in REFERENCE_BACKENDS:
+        if backends()[name].availability(Device.CPU, Precision.FP32).ok:
+            return make_pipeline(
+                model=model, backend=name, precision=Precision.FP32, device=Device.CPU
+            )
+    raise UnavailableError(
+        f"verifying needs one of {', '.join(REFERENCE_BACKENDS)}",
+        remedy="pip install 'brainsegaccel[torch]'",
+    )
+
+
+def compare(result: RunResult, expected: RunResult) -> QualityRetention:
+    """Compare a run with one of the reference on the same study."""
+    segmentation = result.segmentation
+    return quality_retention(
+        segmentation.labels,
+        expected.segmentation.labels,
+        segmentation.grid.spacing,
+        ReferenceRun(
+            backend=expected.engine.backend,
+            version=expected.engine.version,
+            precision=expected.engine.precision,
+        ),
+    )

@@ -1,0 +1,38 @@
+"""What a run gives back: the segmentation and everything the manifest tells about the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backends.protocol import EngineInfo, Shape
+from ..postprocessing.refine import KeptProbabilities
+from ..preprocessing.record import PreprocessingRecord
+from ..study.segmentation import Segmentation
+
+__all__ = ["PreprocessingRecord", "RunResult"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """A finished run.
+
+    :param kept: what ``segmentation`` was labelled from, on the same grid.
+    :param probabilities: float32 (3, D, H, W) of ET, TC, WT on ``preprocessing.model_grid``.
+    :param engine: the engine that ran.
+    :param windows: 1 for a whole-brain pass, else the number of sliding windows.
+    :param window_shape: static shape of the engine.
+    :param stages_ms: wall milliseconds of every stage of the run, in order.
+    """
+
+    segmentation: Segmentation
+    kept: KeptProbabilities
+    probabilities: NDArray[np.float32]
+    preprocessing: PreprocessingRecord
+    engine: EngineInfo
+    windows: int
+    window_shape: Shape
+    stages_ms: Mapping[str, float]

@@ -1,0 +1,106 @@
+"""What a job needs of a pipeline, so that another can be handed in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..backends.auto import Choice
+    from ..backends.cache import EngineCache
+    from ..backends.protocol import Engine
+    from ..geometry.roi import Roi
+    from ..geometry.volume import Volume
+    from ..models.package import ModelPackage
+    from ..postprocessing.refine import KeptProbabilities, Refinement
+    from ..preprocessing.network_input import NetworkInput
+    from ..preprocessing.options import PreprocessingOptions
+    from ..study.study import Study
+    from .progress import StageClock
+    from .result import RunResult
+    from .target import Target
+
+
+class Runner(Protocol):
+    """What a job needs of `pipeline.Pipeline`."""
+
+    @property
+    def package(self) -> ModelPackage:
+        """The model that runs."""
+        ...
+
+    @property
+    def choice(self) -> Choice | None:
+        """What ``auto`` measured, once an engine is there."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Whether `warm` knows what to build without measuring."""
+        ...
+
+    def warm(self, clock: StageClock | None = None) -> Engine:
+        """Return the engine, built if need be."""
+        ...
+
+    def prepare(
+        self,
+        study: Study,
+        clock: StageClock | None = None,
+        *,
+        options: PreprocessingOptions | None = None,
+        brain_mask: Volume | None = None,
+    ) -> NetworkInput:
+        """Do what a run does before the network sees a study."""
+        ...
+
+    def run(
+        self,
+        study: Study,
+        clock: StageClock | None = None,
+        *,
+        options: PreprocessingOptions | None = None,
+        brain_mask: Volume | None = None,
+        refinement: Refinement | None = None,
+        target: Target | None = None,
+        roi: Roi | None = None,
+        base: KeptProbabilities | None = None,
+    ) -> RunResult:
+        """Segment a study."""
+        ...
+
+
+class PipelineFactory(Protocol):
+    """Makes a pipeline, or says why this machine cannot run it."""
+
+    def __call__(
+        self,
+        *,
+        model: str,
+        backend: str,
+        precision: str,
+        device: str,
+        cache: EngineCache | None = None,
+    ) -> Runner:
+        """Check the request.
+
+        :param model: name of a shipped model, or path of a model card or its folder.
+        :param cache: where engines are kept; default: the user's.
+        :raises UnavailableError: this machine cannot run what is asked for.
+        :raises InputError: there is no such model.
+        :raises ModelError: its files cannot be trusted.
+        """
+        ...
+
+
+def local_pipeline(
+    *,
+    model: str,
+    backend: str,
+    precision: str,
+    device: str,
+    cache: EngineCache | None = None,
+) -> Runner:
+    """Return a pipeline in this process."""
+    from .pipeline import Pipeline
+
+    return Pipeline(model=model, backend=backend, precision=precision, device=device, cache=cache)

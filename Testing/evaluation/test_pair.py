@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from BrainSegAccelLib.errors import InputError
+from BrainSegAccelLib.evaluation.pair import evaluate_files
+from BrainSegAccelLib.study.regions import Region
+
+
+def write(path: Path, labels: np.ndarray, origin: tuple[float, ...] = (-10, 5, 2.5)) -> Path:
+    image = sitk.GetImageFromArray(labels)
+    image.SetSpacing((0.5, 1.0, 2.0))
+    image.SetOrigin(origin)
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    array = np.zeros((10, 20, 30), dtype=np.uint8)
+    array[2:8, 4:14, 5:25] = 2
+    array[3:6, 6:10, 8:18] = 1
+    array[4, 7, 9:15] = 4
+    return array
+
+
+def test_a_file_agrees_with_itself_in_another_format(tmp_path: Path, labels: np.ndarray) -> None:
+    found = evaluate_files(
+        write(tmp_path / "p.nrrd", labels), write(tmp_path / "r.nii.gz", labels)
+    ).regions
+    assert [(r.dice, r.hd95_mm) for r in found.values()] == [(1.0, 0.0)] * 3
+    assert found[Region.ET].prediction_ml == found[Region.ET].reference_ml == 0.006
+    assert found[Region.WT].reference_ml == 1.2
+
+
+def test_distances_are_in_mm(tmp_path: Path, labels: np.ndarray) -> None:
+    moved = np.roll(labels, 1, axis=0)
+    found = evaluate_files(
+        write(tmp_path / "p.nii.gz", moved), write(tmp_path / "r.nii.gz", labels)
+    ).regions
+    assert found[Region.WT].hd95_mm == pytest.approx(2.0)
+    assert found[Region.WT].dice == pytest.approx(5 / 6)
+
+
+def test_report_as_json_and_as_table(tmp_path: Path, labels: np.ndarray) -> None:
+    from rich.console import Console
+
+    evaluation = evaluate_files(
+        write(tmp_path / "p.nii.gz", labels * 0), write(tmp_path / "r.nii.gz", labels)
+    )
+    document = json.loads(json.dumps(evaluation.as_document()))
+    assert list(document) == ["ET", "TC", "WT"]
+    assert document["WT"] == {
+        "dice": 0.0,
+        "hd95_mm": 373.128664,
+        "prediction_ml": 0.0,
+        "reference_ml": 1.2,
+    }
+    text = io.StringIO()
+    Console(file=text, width=100).print(evaluation.as_table())
+    assert "whole tumour" in text.getvalue()
+    assert "373.13" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path, array: write(path, array, (-10, 5, 3.0)), r"lies up to 0.5 mm from r.nii.gz"),
+        (lambda path, array: write(path, array[:-1]), r"\(30, 20, 9\) voxels against \(30, 20, 10"),
+    ],
+)
+def test_other_grids_are_refused(tmp_path: Path, labels: np.ndarray, change, message: str) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        evaluate_files(change(tmp_path / "p.nii.gz", labels), write(tmp_path / "r.nii.gz", labels))
+    assert "resample" in str(refused.value)
+
+
+def test_rounding_of_headers_is_tolerated(tmp_path: Path, labels: np.ndarray) -> None:
+    prediction = write(tmp_path / "p.nii.gz", labels, (-10.01, 5.01, 2.5))
+    found = evaluate_files(prediction, write(tmp_path / "r.nii.gz", labels)).regions
+    assert found[Region.WT].dice == 1.0
