@@ -12,8 +12,8 @@ import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.models.package import ModelPackage, load_package
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.study import Study
 
 TINY_SHAPE = (32, 48, 32)
 

@@ -24,8 +24,8 @@ from BrainSegAccelLib.preprocessing.foreground import find_foreground
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.study import Study
 
 STRENGTHS = (0.0, 0.15, 0.25, 0.4)
 

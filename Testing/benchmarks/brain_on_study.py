@@ -25,8 +25,8 @@ from BrainSegAccelLib.preprocessing.registration.align import align
 from BrainSegAccelLib.preprocessing.registration.evidence import Decision
 from BrainSegAccelLib.preprocessing.registration.pyramid import Pyramid
 from BrainSegAccelLib.preprocessing.registration.refine import SimpleItkRegistration
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.study import Study
 
 OTHER = Modality.T2
 """What the extracted copy of the reference is called while it is registered."""

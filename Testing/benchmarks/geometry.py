@@ -25,8 +25,8 @@ from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.metrics.quality import dice, region_mask
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
 from BrainSegAccelLib.runs.pipeline import Pipeline
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.study import Study
 from scipy.spatial.transform import Rotation
 
 SLICE_MM = 5.0

@@ -39,8 +39,8 @@ from BrainSegAccelLib.preprocessing.registration.align import align
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.preprocessing.registration.pyramid import Pyramid
 from BrainSegAccelLib.preprocessing.registration.refine import SimpleItkRegistration
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import REFERENCE_PRIORITY, Modality
+from BrainSegAccelLib.study.study import Study
 from scipy.spatial.transform import Rotation
 
 FAILED_MM = 2.0

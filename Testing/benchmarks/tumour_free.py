@@ -16,9 +16,9 @@ import numpy as np
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.synthesis.cases import CaseGenerator, Stripping, SyntheticCase
 from BrainSegAccelLib.synthesis.lesions import CaseKind
 

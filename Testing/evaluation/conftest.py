@@ -13,8 +13,8 @@ from BrainSegAccelLib.models.package import ModelPackage
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
 from BrainSegAccelLib.runs.result import RunResult
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.segmentation import Segmentation
+from BrainSegAccelLib.study.study import Study
 
 Answer = Callable[[Study], Segmentation]
 

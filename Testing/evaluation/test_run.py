@@ -11,10 +11,10 @@ from BrainSegAccelLib.evaluation.run import evaluate_cases
 from BrainSegAccelLib.io.labelled import case_folders
 from BrainSegAccelLib.runs.progress import Silent
 from BrainSegAccelLib.runs.runner import Runner
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality, subsets
 from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.segmentation import Segmentation
+from BrainSegAccelLib.study.study import Study
 
 SHAPE = (30, 40, 28)
 

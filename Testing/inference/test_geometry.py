@@ -19,9 +19,9 @@ from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Deci
 from BrainSegAccelLib.resources import resource
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.target import locate
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.study import Study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation

@@ -5,8 +5,8 @@ import pytest
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.preprocessing.network_input import prepare
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.study import Study
 
 
 def test_a_small_head_is_centred_and_padded_to_the_static_shape(four_modalities: Study) -> None:

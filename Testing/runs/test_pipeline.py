@@ -18,8 +18,8 @@ from BrainSegAccelLib.preprocessing.record import PreprocessingRecord
 from BrainSegAccelLib.preprocessing.registration.evidence import Decision
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.study import Study
 
 SUBSETS = [set(c) for n in range(1, 5) for c in combinations(Modality, n)]
 

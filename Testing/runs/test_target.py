@@ -7,8 +7,8 @@ from BrainSegAccelLib.postprocessing.restore import keep
 from BrainSegAccelLib.preprocessing.network_input import NetworkInput, prepare
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.runs.target import MODEL_GRID, locate
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.study import Study
 
 AWAY = np.eye(4)
 AWAY[:3, 3] = (4.0, -3.0, 2.0)

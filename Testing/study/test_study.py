@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.geometry.volume import Volume
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.study import Study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

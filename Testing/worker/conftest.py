@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 from BrainSegAccelLib.geometry.volume import Volume
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.worker import events
 from BrainSegAccelLib.worker.client import WorkerClient
 from BrainSegAccelLib.worker.requests import Options, Request

@@ -20,9 +20,9 @@ from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.manifest.write import to_json
 from BrainSegAccelLib.postprocessing.refine import Refinement, refine
 from BrainSegAccelLib.runs.pipeline import Pipeline
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.worker import events
 from BrainSegAccelLib.worker.client import WorkerClient
 from BrainSegAccelLib.worker.protocol import State

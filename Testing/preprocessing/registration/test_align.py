@@ -13,8 +13,8 @@ from BrainSegAccelLib.preprocessing.registration.pyramid import Pyramid
 from BrainSegAccelLib.preprocessing.registration.refine import SimpleItkRegistration
 from BrainSegAccelLib.preprocessing.registration.rigid import Matrix
 from BrainSegAccelLib.preprocessing.registration.settings import RegistrationSettings
-from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.study.study import Study
 
 from .conftest import motion, scanned
 
