@@ -13,18 +13,16 @@ import time
 import numpy as np
 import SimpleITK as sitk
 from BrainSegAccelLib.geometry.volume import Grid
-from BrainSegAccelLib.postprocessing.refine import (
-    LOWEST_THRESHOLD,
-    KeptProbabilities,
-    Refinement,
-    refine,
-)
-from BrainSegAccelLib.postprocessing.restore import keep
-from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.models.description import LOWEST_THRESHOLD
+from BrainSegAccelLib.models.package import DEFAULT_MODEL, load_package
+from BrainSegAccelLib.postprocessing.kept import KeptProbabilities
+from BrainSegAccelLib.postprocessing.refine import refine
+from BrainSegAccelLib.postprocessing.refinement import Refinement
+from BrainSegAccelLib.postprocessing.resample import resample_probabilities
 
 GRID = Grid((155, 240, 240), np.eye(4))
 CENTRE, HALF_AXES = np.array([80.0, 120.0, 120.0]), np.array([70.0, 88.0, 70.0])
-RADII_MM = {Region.ET: 12.0, Region.TC: 16.0, Region.WT: 26.0}
+RADII_MM = {"ET": 12.0, "TC": 16.0, "WT": 26.0}
 MOVES = 40
 
 
@@ -53,19 +51,20 @@ def _milliseconds(kept: KeptProbabilities) -> np.ndarray:
     rng = np.random.default_rng(1)
     times = []
     for _ in range(MOVES):
-        thresholds = dict(zip(Region, rng.uniform(LOWEST_THRESHOLD, 0.95, 3), strict=True))
-        settings = Refinement(thresholds, smallest_ml=rng.uniform(0.0, 5.0))
+        thresholds = dict(zip(RADII_MM, rng.uniform(LOWEST_THRESHOLD, 0.95, 3), strict=True))
+        settings = Refinement(thresholds=thresholds, smallest_lesion_ml=rng.uniform(0.0, 5.0))
         started = time.perf_counter()
-        refine(kept, settings)
+        refine(kept, settings.resolve(kept.outputs))
         times.append(1000.0 * (time.perf_counter() - started))
     return np.array(times)
 
 
 def main() -> None:
     """Measure both and print the table."""
+    outputs = load_package(DEFAULT_MODEL).card.outputs
     print("| probabilities | box in voxels | p50 ms | p95 ms |\n|---|---|---|---|")
     for name, values in (("one tumour", _tumour()), ("the whole brain", _doubtful_brain())):
-        kept = keep(values.astype(np.float32), GRID, GRID)
+        kept = resample_probabilities(values.astype(np.float32), outputs, GRID, GRID)
         times = _milliseconds(kept)
         box = " x ".join(str(n) for n in kept.values.shape[1:])
         p50, p95 = np.percentile(times, (50, 95))

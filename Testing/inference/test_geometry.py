@@ -12,8 +12,9 @@ from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
-from BrainSegAccelLib.postprocessing.refine import Refinement, refine
-from BrainSegAccelLib.postprocessing.restore import keep
+from BrainSegAccelLib.postprocessing.refine import refine
+from BrainSegAccelLib.postprocessing.refinement import Refinement
+from BrainSegAccelLib.postprocessing.resample import resample_probabilities
 from BrainSegAccelLib.preprocessing.network_input import prepare
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.resources import resource
@@ -24,10 +25,12 @@ from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.study import Study
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_schemes import TUMOUR
 from scipy.spatial.transform import Rotation
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "geometry.py"
 SHAPE = (96, 96, 96)
+PLAIN = Refinement(smallest_lesion_ml=0.0, peak_odds=1.0).resolve(TUMOUR)
 HEAD_MM, TUMOUR_MM = 38.0, 15.0
 
 angles = st.tuples(*[st.floats(-180, 180)] * 3)
@@ -88,8 +91,8 @@ def test_a_point_keeps_its_label_through_any_grid_and_motion(own, reference, mov
     bright = 1.0 / (1.0 + np.exp(-4.0 * seen.x[0, Modality.FLAIR.channel].clip(-5, 5) + 4.0))
     probabilities = np.repeat(bright[None], 3, axis=0).astype(np.float32)
     for target, head in ((Modality.T1C, here), (Modality.FLAIR, away)):
-        kept = keep(probabilities, *locate(target, study, seen))
-        labels = refine(kept, Refinement(smallest_ml=0.0, peak_odds=1.0)).labels
+        kept = resample_probabilities(probabilities, TUMOUR, *locate(target, study, seen))
+        labels = refine(kept, PLAIN).labels
         points = (_points(study[target].grid) - head[:3, 3]) @ head[:3, :3]
         distance = np.linalg.norm(points - centre, axis=-1)
         # FLAIR's voxels blur the border, by the diagonal of one at most, and 1 mm ones once more.

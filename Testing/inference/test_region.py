@@ -7,13 +7,13 @@ from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.geometry.roi import Roi
 from BrainSegAccelLib.inference.region import around
 from BrainSegAccelLib.models.package import ModelPackage
-from BrainSegAccelLib.postprocessing.refine import Refinement
+from BrainSegAccelLib.postprocessing.refinement import Refinement
 from BrainSegAccelLib.preprocessing.network_input import prepare
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.study import Study
 
 WINDOW = (32, 48, 32)
-PLAIN = Refinement(smallest_ml=0.0, peak_odds=1.0)
+PLAIN = Refinement(smallest_lesion_ml=0.0, peak_odds=1.0)
 
 
 def _box(study: Study, low: float, high: float) -> Roi:

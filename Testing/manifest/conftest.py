@@ -10,12 +10,14 @@ from BrainSegAccelLib.backends.protocol import Device, EngineInfo, Precision
 from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.manifest.build import build_manifest, record_input, record_output
 from BrainSegAccelLib.manifest.model import Manifest, ModelIdentity
-from BrainSegAccelLib.postprocessing.refine import KeptProbabilities
+from BrainSegAccelLib.postprocessing.kept import KeptProbabilities
+from BrainSegAccelLib.postprocessing.refinement import Refinement
 from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
 from BrainSegAccelLib.preprocessing.options import BrainExtraction, RegistrationMode
 from BrainSegAccelLib.runs.result import PreprocessingRecord, RunResult
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 
 
 @pytest.fixture
@@ -42,7 +44,8 @@ def result(engine: EngineInfo) -> RunResult:
     labels[5:10, 5:10, 5:10] = 3
     return RunResult(
         segmentation=Segmentation(labels, grid),
-        kept=KeptProbabilities.nothing(grid),
+        kept=KeptProbabilities.nothing(grid, TUMOUR),
+        refinement=Refinement().resolve(TUMOUR),
         probabilities=np.zeros((3, 40, 24, 28), dtype=np.float32),
         preprocessing=PreprocessingRecord(
             reference=Modality.T1C,
@@ -98,7 +101,7 @@ def manifest(result: RunResult, volume: Volume, identity: ModelIdentity) -> Mani
         result,
         model=identity,
         inputs=[record_input(m, replace(volume)) for m in (Modality.T1C, Modality.FLAIR)],
-        output=record_output(result.segmentation, None),
+        output=record_output(result.segmentation, None, result.refinement),
         requested_backend="openvino",
         requested_precision="auto",
         peak_memory_bytes=1 << 30,

@@ -26,7 +26,7 @@ def built(
     arguments: dict = {
         "model": identity,
         "inputs": [record_input(Modality.T1C, volume)],
-        "output": record_output(result.segmentation, None),
+        "output": record_output(result.segmentation, None, result.refinement),
         "requested_backend": "openvino",
         "requested_precision": "fp32",
     }
@@ -155,7 +155,7 @@ def test_no_names_and_no_paths(tmp_path: Path, result: RunResult, identity: Mode
             identity,
             volume,
             inputs=[record_input(Modality.T1C, volume, file)],
-            output=record_output(result.segmentation, file),
+            output=record_output(result.segmentation, file, result.refinement),
         )
     )
     assert "Jane" not in text
@@ -171,6 +171,6 @@ def test_only_the_format_of_the_output_is_named(
     tmp_path: Path, result: RunResult, name: str, suffix: str
 ) -> None:
     (tmp_path / name).write_bytes(b"labels")
-    found = record_output(result.segmentation, tmp_path / name)
+    found = record_output(result.segmentation, tmp_path / name, result.refinement)
     assert found.format == suffix
     assert found.sha256 == hashlib.sha256(b"labels").hexdigest()

@@ -7,9 +7,8 @@ from BrainSegAccelLib.manifest.model import PROCESS_START, Manifest
 from BrainSegAccelLib.manifest.revise import add_stages, with_output
 from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.manifest.write import to_json
-from BrainSegAccelLib.postprocessing.refine import Refinement
+from BrainSegAccelLib.postprocessing.refinement import ResolvedRefinement
 from BrainSegAccelLib.runs.result import RunResult
-from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.segmentation import Segmentation
 
 
@@ -27,7 +26,7 @@ def test_stages_before_and_after_count(manifest: Manifest) -> None:
 
 def test_another_output_takes_the_place_of_the_first(manifest: Manifest, result: RunResult) -> None:
     grid = result.segmentation.grid
-    strict = Refinement(dict.fromkeys(Region, 0.99), smallest_ml=2.0)
+    strict = ResolvedRefinement(dict.fromkeys(("ET", "TC", "WT"), 0.99), 2.0, 1.0)
     cleared = with_output(manifest, Segmentation(result.segmentation.labels * 0, grid), strict)
     assert cleared.outputs[0].thresholds.ET == 0.99
     assert cleared.outputs[0].smallest_lesion_ml == 2.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from BrainSegAccelLib.postprocessing.components import remove_unlikely_components
 
-SURE = np.ones((20, 20, 20), dtype=np.float32)
+SURE = np.ones((20, 20, 20), dtype=bool)
 
 
 def _labels() -> np.ndarray:
@@ -34,13 +34,13 @@ def test_the_limit_is_a_volume_not_a_count() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     empty = np.zeros((20, 20, 20), dtype=np.uint8)
-    assert not remove_unlikely_components(empty, SURE, 1.0).any()
+    assert not remove_unlikely_components(empty, SURE, 1.0, 0.05).any()
 
 
 def test_parts_stay_that_are_sure_somewhere() -> None:
-    probability = np.full((20, 20, 20), 0.6, dtype=np.float32)
-    probability[3, 3, 3] = 0.9
-    kept = remove_unlikely_components(_labels(), probability, 1.0, 0.0, lowest_peak=0.9)
+    sure = np.zeros((20, 20, 20), dtype=bool)
+    sure[3, 3, 3] = True
+    kept = remove_unlikely_components(_labels(), sure, 1.0, 0.0)
     assert not kept[15:].any()
     np.testing.assert_array_equal(kept[:10, :10, :10], _labels()[:10, :10, :10])
-    assert not remove_unlikely_components(_labels(), probability, 1.0, 0.0, lowest_peak=0.91).any()
+    assert not remove_unlikely_components(_labels(), ~SURE, 1.0, 0.0).any()

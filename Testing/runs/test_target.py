@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.geometry.volume import Grid
-from BrainSegAccelLib.postprocessing.restore import keep
+from BrainSegAccelLib.postprocessing.resample import resample_probabilities
 from BrainSegAccelLib.preprocessing.network_input import NetworkInput, prepare
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.runs.target import MODEL_GRID, locate
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.study import Study
+from label_schemes import TUMOUR
 
 AWAY = np.eye(4)
 AWAY[:3, 3] = (4.0, -3.0, 2.0)
@@ -47,8 +48,8 @@ def test_reference_one_mm_and_any_other_grid_lie_in_the_place_of_the_reference(
 def test_on_a_modality_that_moved_the_tumour_lies_where_its_own_header_has_it(
     study: Study, seen: NetworkInput
 ) -> None:
-    here = keep(_tumour(seen), *locate(Modality.T1C, study, seen))
-    there = keep(_tumour(seen), *locate(Modality.FLAIR, study, seen))
+    here = resample_probabilities(_tumour(seen), TUMOUR, *locate(Modality.T1C, study, seen))
+    there = resample_probabilities(_tumour(seen), TUMOUR, *locate(Modality.FLAIR, study, seen))
     # FLAIR shows the same head on the same voxels; only its header says elsewhere.
     np.testing.assert_allclose(there.values, here.values, atol=1e-5)
     assert there.box == here.box

@@ -18,10 +18,10 @@ from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.manifest.model import PROCESS_START
 from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.manifest.write import to_json
-from BrainSegAccelLib.postprocessing.refine import Refinement, refine
+from BrainSegAccelLib.postprocessing.refine import refine
+from BrainSegAccelLib.postprocessing.refinement import Refinement
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.modality import Modality
-from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.worker import events
 from BrainSegAccelLib.worker.client import WorkerClient
@@ -69,7 +69,8 @@ def test_the_second_run_starts_no_process_and_builds_no_engine(
         assert found.segmentation.grid.same_as(plain.segmentation.grid)
         np.testing.assert_allclose(found.kept.values, plain.kept.values, atol=1e-4)
         np.testing.assert_array_equal(
-            found.segmentation.labels, refine(found.kept, Refinement()).labels
+            found.segmentation.labels,
+            refine(found.kept, Refinement().resolve(found.kept.outputs)).labels,
         )
 
 
@@ -103,9 +104,10 @@ def test_volumes_go_over_once(desk, volumes: Volumes, options: Options) -> None:
 def test_refinement_region_benchmark_and_verification(
     desk, volumes: Volumes, options: Options
 ) -> None:
-    loose = Refinement(dict.fromkeys(Region, 0.3), smallest_ml=0.0)
+    loose = Refinement(thresholds=dict.fromkeys(("ET", "TC", "WT"), 0.3), smallest_lesion_ml=0.0)
     whole = _segmented(desk.ask(Segment(volumes, options, refinement=loose)))
-    np.testing.assert_array_equal(whole.segmentation.labels, refine(whole.kept, loose).labels)
+    again = refine(whole.kept, loose.resolve(whole.kept.outputs))
+    np.testing.assert_array_equal(whole.segmentation.labels, again.labels)
     corners = Study(volumes).reference_grid.corners()
     centre = corners.mean(axis=0)
     roi = Roi.from_corners(centre - 5.0, centre + 5.0)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..backends.auto import Choice
     from ..io.source import Source
     from ..models.card import ModelCard
-    from ..postprocessing.refine import Refinement
+    from ..postprocessing.refinement import ResolvedRefinement
     from ..runs.result import RunResult
     from ..study.study import Study
 
@@ -165,26 +165,22 @@ def record_inputs(
 def record_output(
     segmentation: Segmentation,
     written: Path | None,
-    refinement: Refinement | None = None,
+    refinement: ResolvedRefinement,
     scope: Scope = Scope.HEAD,
 ) -> OutputRecord:
     """Describe the segmentation as it was handed over.
 
     :param written: the file; None for a node in a scene.
-    :param refinement: with what it was labelled; default: the usual settings.
+    :param refinement: with what it was labelled.
     """
-    if refinement is None:
-        from ..postprocessing.refine import Refinement  # Brings ITK, which a probe does not need.
-
-        refinement = Refinement()
     return OutputRecord(
         format=_suffix(written) if written else "scene node",
         shape=_axes(segmentation.grid),
         spacing_mm=segmentation.grid.spacing,
         sha256=sha256_of(written) if written else None,
         scope=scope,
-        thresholds=PerRegion.of(refinement.thresholds),
-        smallest_lesion_ml=refinement.smallest_ml,
+        thresholds=PerRegion.model_validate(refinement.thresholds),
+        smallest_lesion_ml=refinement.smallest_lesion_ml,
         peak_odds=refinement.peak_odds,
         volumes_ml=segmentation.volumes_ml(),
         reason=None if written else "sha256: the segmentation was not written to a file",

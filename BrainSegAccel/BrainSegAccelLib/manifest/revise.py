@@ -10,7 +10,7 @@ from .build import latency_of, record_output
 from .model import Manifest
 
 if TYPE_CHECKING:
-    from ..postprocessing.refine import Refinement
+    from ..postprocessing.refinement import ResolvedRefinement
 
 
 def add_stages(
@@ -30,7 +30,9 @@ def add_stages(
     return manifest.model_copy(update={"latency": latency_of(stages, manifest.latency)})
 
 
-def with_output(manifest: Manifest, segmentation: Segmentation, refinement: Refinement) -> Manifest:
+def with_output(
+    manifest: Manifest, segmentation: Segmentation, refinement: ResolvedRefinement
+) -> Manifest:
     """Return the manifest with another segmentation of the same run in the scene.
 
     :param segmentation: replaces the one that is there.

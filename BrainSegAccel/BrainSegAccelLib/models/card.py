@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ModelError
 from .config import NetworkConfig
+from .description import Outputs
+from .tumour_outputs import tumour_outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Field(pattern=_SHA256)
@@ -96,6 +98,11 @@ class ModelCard(BaseModel):
     quantised: QuantisedRecord | None = None
     training: TrainingRecord
     evaluation: dict[str, str] = Field(default_factory=dict, description="figures and their limits")
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the network says, and how labels are made of it."""
+        return tumour_outputs()
 
     @property
     def network_sha256(self) -> str:

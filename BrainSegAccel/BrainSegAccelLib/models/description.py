@@ -11,7 +11,11 @@ from ..study.modality import Modality
 from .config import NetworkConfig
 
 BACKGROUND_CHANNEL = "background"
-_Share = Annotated[float, Field(ge=0, le=1)]
+
+LOWEST_THRESHOLD = 0.05
+"""Where tumour is less probable than this, nothing is kept: no threshold is lower."""
+
+_Threshold = Annotated[float, Field(ge=LOWEST_THRESHOLD, le=1)]
 _Side = Annotated[int, Field(ge=1, le=1024)]
 _Voxel = Annotated[float, Field(gt=0.05, le=25)]
 _Percent = Annotated[float, Field(ge=0, le=100)]
@@ -130,7 +134,7 @@ class Outputs(_Part):
     nested: bool = Field(
         default=True, description="sigmoid: whether a region counts only within its parent"
     )
-    thresholds: dict[str, _Share] = Field(
+    thresholds: dict[str, _Threshold] = Field(
         default_factory=dict, description="by region, the model's own; 0.5 where none is given"
     )
     smallest_lesion_ml: float = Field(
@@ -145,6 +149,7 @@ class Outputs(_Part):
     @model_validator(mode="after")
     def _channels_are_of_the_scheme(self) -> Self:
         if self.activation == "sigmoid":
+            self.scheme.painted()
             known = {region.identifier for region in self.scheme.regions}
         else:
             known = {label.identifier for label in self.scheme.labels} | {BACKGROUND_CHANNEL}

@@ -60,7 +60,7 @@ def segment_nodes(
         result,
         model=identify_model(pipeline.package.card),
         inputs=record_inputs(study),
-        output=record_output(result.segmentation, None),
+        output=record_output(result.segmentation, None, result.refinement),
         requested_backend=requested_backend,
         requested_precision=requested_precision,
         choice=pipeline.choice,

@@ -13,10 +13,13 @@ from slicer.i18n import tr as _
 
 from ..manifest.model import Manifest
 from ..manifest.revise import with_output
+from ..models.tumour_outputs import tumour_outputs
 from ..mrml.contents import made_by_a_person, sign, stamp
 from ..mrml.results import keep_manifest, keep_volumes
 from ..mrml.segmentation import has_surface, replace_content
-from ..postprocessing.refine import KeptProbabilities, Refinement, refine
+from ..postprocessing.kept import KeptProbabilities
+from ..postprocessing.refine import refine
+from ..postprocessing.refinement import Refinement
 from ..study.regions import Region
 from ..study.segmentation import Segmentation
 from .history import History
@@ -47,8 +50,8 @@ class _Result:
 
 def refinementOf(parameters: BrainSegAccelParameterNode) -> Refinement:
     """Return what the sliders say."""
-    thresholds = {region: getattr(parameters, f"threshold{region}") for region in Region}
-    return Refinement(thresholds, parameters.smallestLesion)
+    thresholds = {str(region): getattr(parameters, f"threshold{region}") for region in Region}
+    return Refinement(thresholds=thresholds, smallest_lesion_ml=parameters.smallestLesion)
 
 
 class Relabelling:
@@ -111,7 +114,7 @@ class Relabelling:
             self._history.remember(node)
             self._remembered()
         role = node.GetReferenceImageGeometryReferenceRole()
-        result.labels = refine(result.kept, asked)
+        result.labels = refine(result.kept, asked.resolve(result.kept.outputs))
         result.surface |= has_surface(node)
         replace_content(node, result.labels, node.GetNodeReference(role), surface=False)
         result.stamp = stamp(node)
@@ -129,7 +132,8 @@ class Relabelling:
         if result.labels is None or stamp(node) != result.stamp:
             return
         sign(node)
-        result.manifest = with_output(result.manifest, result.labels, result.refinement)
+        resolved = result.refinement.resolve(result.kept.outputs)
+        result.manifest = with_output(result.manifest, result.labels, resolved)
         keep_volumes(node, result.labels)
         keep_manifest(node, result.manifest)
 
@@ -160,11 +164,11 @@ class Sliders:
 
 def resetRefinement(parameters: BrainSegAccelParameterNode) -> None:
     """Put every slider back to where it is by default."""
-    usual = Refinement()
+    usual = Refinement().resolve(tumour_outputs())
     with slicer.util.NodeModify(parameters):
         for region, threshold in usual.thresholds.items():
             setattr(parameters, f"threshold{region}", threshold)
-        parameters.smallestLesion = usual.smallest_ml
+        parameters.smallestLesion = usual.smallest_lesion_ml
 
 
 def _after(milliseconds: int, call: Callable[[], None]) -> qt.QTimer:

@@ -23,7 +23,8 @@ from ..mrml.masks import mask_from_node
 from ..mrml.results import Result, keep_manifest, keep_stages, keep_volumes, put_beside
 from ..mrml.segmentation import replace_content
 from ..mrml.volumes import VolumeReader
-from ..postprocessing.refine import KeptProbabilities, Refinement
+from ..postprocessing.kept import KeptProbabilities
+from ..postprocessing.refinement import Refinement
 from ..preprocessing.options import PreprocessingOptions
 from ..runs.cautions import cautions
 from ..study.modality import Modality, reference_of

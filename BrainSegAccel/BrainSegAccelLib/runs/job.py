@@ -135,7 +135,7 @@ def run_job(job: Job, make_pipeline: PipelineFactory, clock: StageClock) -> Done
             quality = compare(result, run(reference, study))
         with clock.stage("record"):
             hardware, environment = probe_hardware(), probe_environment()
-            written = record_output(result.segmentation, output)
+            written = record_output(result.segmentation, output, result.refinement)
             model, choice = identify_model(pipeline.package.card), pipeline.choice
             del pipeline  # Letting go of an engine takes time, too.
         manifest = build_manifest(

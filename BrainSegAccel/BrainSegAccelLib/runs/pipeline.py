@@ -16,8 +16,10 @@ from ..inference.calibration import sample_case
 from ..inference.region import around
 from ..inference.sliding_window import count_windows, infer
 from ..models.package import DEFAULT_MODEL, ModelPackage, load_package
-from ..postprocessing.refine import KeptProbabilities, Refinement, merge, refine
-from ..postprocessing.restore import keep
+from ..postprocessing.kept import KeptProbabilities, merge
+from ..postprocessing.refine import refine
+from ..postprocessing.refinement import Refinement
+from ..postprocessing.resample import resample_probabilities
 from ..preprocessing.brain_extraction import FindBrain, extract_brain, given_brain
 from ..preprocessing.network_input import NetworkInput, prepare
 from ..preprocessing.options import PreprocessingOptions
@@ -165,15 +167,17 @@ class Pipeline:
         :param options: of preprocessing; default: the usual ones.
         :param brain_mask: what is not 0 in it is brain, in the patient space of the reference;
             default: see ``options``.
-        :param refinement: thresholds and smallest lesion; default: the usual ones.
+        :param refinement: thresholds and smallest lesion; default: the model's own.
         :param target: what the result overlays; default: the reference.
         :param roi: run only around this box, and change nothing outside of it.
         :param base: what an earlier run found, to stay outside of ``roi``; default: no tumour.
         :raises InputError: ``roi`` lies outside of the head, ``base`` on another grid, or
-            ``brain_mask`` elsewhere.
+            ``brain_mask`` elsewhere; ``refinement`` names a region that the model does not have.
         :raises RunError: a brain was asked for and not found.
         """
         clock = clock or StageClock()
+        outputs = self.package.card.outputs
+        resolved = (refinement or Refinement()).resolve(outputs)
         engine = self.warm(clock)
         window = engine.info.shape
         seen = self.prepare(study, clock, options=options, brain_mask=brain_mask)
@@ -183,13 +187,15 @@ class Pipeline:
         with clock.stage("network") as progress:
             probabilities = infer(engine, seen.x, seen.availability, progress.advance)
         with clock.stage("postprocess"):
-            kept = keep(probabilities, *locate(target or study.reference, study, seen))
+            model_grid, grid = locate(target or study.reference, study, seen)
+            kept = resample_probabilities(probabilities, outputs, model_grid, grid)
             if roi is not None:
-                kept = merge(base or KeptProbabilities.nothing(kept.grid), kept, roi)
-            segmentation = refine(kept, refinement or Refinement())
+                kept = merge(base or KeptProbabilities.nothing(grid, outputs), kept, roi)
+            segmentation = refine(kept, resolved)
         return RunResult(
             segmentation=segmentation,
             kept=kept,
+            refinement=resolved,
             probabilities=probabilities,
             preprocessing=seen.record,
             engine=engine.info,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.protocol import EngineInfo, Shape
-from ..postprocessing.refine import KeptProbabilities
+from ..postprocessing.kept import KeptProbabilities
+from ..postprocessing.refinement import ResolvedRefinement
 from ..preprocessing.record import PreprocessingRecord
 from ..study.segmentation import Segmentation
 
@@ -21,7 +22,8 @@ class RunResult:
     """A finished run.
 
     :param kept: what ``segmentation`` was labelled from, on the same grid.
-    :param probabilities: float32 (3, D, H, W) of ET, TC, WT on ``preprocessing.model_grid``.
+    :param refinement: how ``segmentation`` was labelled.
+    :param probabilities: float32 (C, D, H, W) on ``preprocessing.model_grid``.
     :param engine: the engine that ran.
     :param windows: 1 for a whole-brain pass, else the number of sliding windows.
     :param window_shape: static shape of the engine.
@@ -30,6 +32,7 @@ class RunResult:
 
     segmentation: Segmentation
     kept: KeptProbabilities
+    refinement: ResolvedRefinement
     probabilities: NDArray[np.float32]
     preprocessing: PreprocessingRecord
     engine: EngineInfo

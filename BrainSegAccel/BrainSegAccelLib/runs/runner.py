@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from ..geometry.roi import Roi
     from ..geometry.volume import Volume
     from ..models.package import ModelPackage
-    from ..postprocessing.refine import KeptProbabilities, Refinement
+    from ..postprocessing.kept import KeptProbabilities
+    from ..postprocessing.refinement import Refinement
     from ..preprocessing.network_input import NetworkInput
     from ..preprocessing.options import PreprocessingOptions
     from ..study.study import Study

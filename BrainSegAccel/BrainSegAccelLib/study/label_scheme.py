@@ -6,11 +6,13 @@ reads it from there.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BACKGROUND = 0
 """Value of what belongs to no label, in every scheme."""
@@ -58,7 +60,7 @@ class LabelScheme(_Value):
     """All labels and regions of a label map.
 
     :raises pydantic.ValidationError: values, identifiers or aliases that stand twice; a region of
-        labels that are none, or that does not lie within its parent; parents in a circle.
+        labels that are none, or that does not lie within its parent; a label without a region.
     """
 
     name: _Name = Field(description="of the scheme and of its terminology context")
@@ -88,6 +90,8 @@ class LabelScheme(_Value):
             parent = by_name.get(region.parent)
             if parent is None or not set(region.labels) < set(parent.labels):
                 raise ValueError(f"region {region.identifier} does not lie within {region.parent}")
+        if alone := known - {value for region in self.regions for value in region.labels}:
+            raise ValueError(f"labels of no region: {sorted(alone)}")
         return self
 
     def region(self, identifier: str) -> Region:
@@ -110,27 +114,39 @@ class LabelScheme(_Value):
                 return label
         raise KeyError(value)
 
-    def children(self, region: Region) -> tuple[Region, ...]:
-        """Return the regions directly within a region."""
-        return tuple(each for each in self.regions if each.parent == region.identifier)
+    def outermost(self) -> tuple[Region, ...]:
+        """Return the regions that lie within no other: all that can be tumour."""
+        return tuple(region for region in self.regions if region.parent is None)
 
-    def own_labels(self, region: Region) -> tuple[int, ...]:
-        """Return the labels of a region that belong to none of the regions within it."""
-        inner = {value for child in self.children(region) for value in child.labels}
-        return tuple(value for value in region.labels if value not in inner)
+    def painted(self) -> tuple[tuple[Region, int], ...]:
+        """Return the regions in the order in which they are painted over one another.
 
-    def outermost_first(self) -> tuple[Region, ...]:
-        """Return the regions so that each comes after the one that it lies within."""
-        ordered = [region for region in self.regions if region.parent is None]
+        Each comes after the one that it lies within, else they keep their order, and each is
+        painted with the one label of its own that no region after it has.
+
+        :raises ValueError: a region has no such label, or several.
+        """
+        ordered = list(self.outermost())
         for region in ordered:
-            ordered += self.children(region)
-        return tuple(ordered)
+            ordered += [each for each in self.regions if each.parent == region.identifier]
+        painted = []
+        for index, region in enumerate(ordered):
+            later = {value for other in ordered[index + 1 :] for value in other.labels}
+            own = [value for value in region.labels if value not in later]
+            if len(own) != 1:
+                raise ValueError(
+                    f"region {region.identifier} must have one label of its own, not {own}"
+                )
+            painted.append((region, own[0]))
+        return tuple(painted)
 
     def mask(self, labels: NDArray[np.uint8], region: Region) -> NDArray[np.bool_]:
         """Return where a label map of this scheme shows a region; aliases are none of it.
 
         :param labels: uint8, any shape.
         """
+        import numpy as np
+
         chosen = np.zeros(256, dtype=bool)
         chosen[list(region.labels)] = True
         return chosen[labels]

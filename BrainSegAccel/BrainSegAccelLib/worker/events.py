@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..backends.survey import Combination
 from ..manifest.model import Manifest
-from ..postprocessing.refine import KeptProbabilities
+from ..postprocessing.kept import KeptProbabilities
 from ..study.segmentation import Segmentation
 
 

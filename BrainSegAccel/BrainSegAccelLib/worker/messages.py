@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from ..backends.protocol import Device, Precision
 from ..backends.survey import Combination
 from ..manifest.model import Manifest
-from ..postprocessing.refine import Refinement
+from ..models.description import Outputs
+from ..postprocessing.refinement import Refinement
 from ..preprocessing.options import PreprocessingOptions
 from ..study.modality import Modality
 from .requests import Options
@@ -49,12 +50,13 @@ class VolumeMessage(Message):
 
 
 class KeptMessage(Message):
-    """A `postprocessing.refine.KeptProbabilities`."""
+    """A `postprocessing.kept.KeptProbabilities`."""
 
     values: ArrayMessage
     box: tuple[tuple[Index, Index], tuple[Index, Index], tuple[Index, Index]]
     shape: tuple[Index, Index, Index]
     affine: Affine
+    outputs: Outputs
 
 
 class SegmentMessage(Message):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from ..geometry.roi import Roi
 from ..geometry.volume import Volume
-from ..postprocessing.refine import KeptProbabilities, Refinement
+from ..postprocessing.kept import KeptProbabilities
+from ..postprocessing.refinement import Refinement
 from ..preprocessing.options import PreprocessingOptions
 from ..resources import DEFAULT_MODEL
 from ..study.modality import Modality

@@ -66,7 +66,7 @@ class Session:
         with clock.stage("record"):
             inputs = record_inputs(study)
             scope = Scope.HEAD if request.roi is None else Scope.REGION
-            output = record_output(result.segmentation, None, request.refinement, scope)
+            output = record_output(result.segmentation, None, result.refinement, scope)
             hardware, environment = self._machine()
         result = replace(result, stages_ms=clock.stages_ms)
         peak = peak_memory_bytes()

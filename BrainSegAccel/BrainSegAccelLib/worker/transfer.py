@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..geometry.roi import Roi
 from ..geometry.volume import Grid, Volume
-from ..postprocessing.refine import KeptProbabilities
+from ..postprocessing.kept import KeptProbabilities
 from ..study.modality import Modality
 from ..study.segmentation import Segmentation
 from . import events, messages
@@ -162,13 +162,14 @@ def _pack_kept(
         box=(k, j, i),
         shape=kept.grid.shape,
         affine=_flat(kept.grid.affine),
+        outputs=kept.outputs,
     )
 
 
 def _unpack_kept(message: messages.KeptMessage, folder: Path) -> KeptProbabilities:
     k, j, i = (slice(*bounds) for bounds in message.box)
     grid = Grid(message.shape, _matrix(message.affine))
-    return KeptProbabilities(_take(folder, message.values), (k, j, i), grid)
+    return KeptProbabilities(_take(folder, message.values), (k, j, i), grid, message.outputs)
 
 
 def _flat(affine: NDArray[np.float64]) -> messages.Affine:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 from BrainSegAccelLib.geometry.volume import Grid
-from BrainSegAccelLib.postprocessing.refine import Refinement, refine
-from BrainSegAccelLib.postprocessing.restore import keep
+from BrainSegAccelLib.postprocessing.refine import refine
+from BrainSegAccelLib.postprocessing.refinement import Refinement
+from BrainSegAccelLib.postprocessing.resample import resample_probabilities
 from BrainSegAccelLib.study.segmentation import Segmentation
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_schemes import TUMOUR
 from scipy.spatial.transform import Rotation
 
 MODEL = Grid(
@@ -16,7 +18,8 @@ CENTRE = np.array([3.0, -4.0, 2.0])
 
 
 def segment(probabilities: np.ndarray, target: Grid) -> Segmentation:
-    return refine(keep(probabilities, MODEL, target), Refinement(smallest_ml=0.0, peak_odds=1.0))
+    plain = Refinement(smallest_lesion_ml=0.0, peak_odds=1.0).resolve(TUMOUR)
+    return refine(resample_probabilities(probabilities, TUMOUR, MODEL, target), plain)
 
 
 def _distance(grid: Grid) -> np.ndarray:

@@ -7,14 +7,17 @@ from numpy.typing import NDArray
 
 from ..geometry.resampling import resample
 from ..geometry.volume import Box, Grid
-from .refine import LOWEST_THRESHOLD, KeptProbabilities
+from ..models.description import LOWEST_THRESHOLD, Outputs
+from .kept import KeptProbabilities
+from .labelling import Probabilities, tumour_probability
 
 MARGIN_MM = 2.0
 """Room kept around the tumour, so that interpolation at its border sees the true neighbours."""
 
 
-def keep(
-    probabilities: NDArray[np.float32],
+def resample_probabilities(
+    probabilities: Probabilities,
+    outputs: Outputs,
     model_grid: Grid,
     target: Grid,
     lowest: float = LOWEST_THRESHOLD,
@@ -24,19 +27,19 @@ def keep(
     They are thresholded there, not the labels resampled, so that borders stay where they are
     between voxels. Only the box around the tumour is touched.
 
-    :param probabilities: float32 (3, D, H, W) of ET, TC, WT on ``model_grid``.
+    :param probabilities: float32 (C, D, H, W) on ``model_grid``.
     :param target: the grid of the result, any orientation and spacing.
-    :param lowest: what is less probably whole tumour than this does not matter.
+    :param lowest: what is less probably tumour than this does not matter.
     """
-    box = _box(probabilities[2] > lowest, model_grid)
+    box = _box(tumour_probability(probabilities, outputs) > lowest, model_grid)
     placed = _covering(box, model_grid, target) if box is not None else None
     if box is None or placed is None:
-        return KeptProbabilities.nothing(target)
+        return KeptProbabilities.nothing(target, outputs)
     near, part = model_grid.part(box), target.part(placed)
     values = np.stack(
         [resample(np.ascontiguousarray(channel[box]), near, part)[0] for channel in probabilities]
     )
-    return KeptProbabilities(values, placed, target)
+    return KeptProbabilities(values, placed, target, outputs)
 
 
 def _box(mask: NDArray[np.bool_], grid: Grid) -> Box | None:
