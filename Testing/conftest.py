@@ -22,12 +22,14 @@ def write_tiny_model(folder: Path, seed: int = 0, shape: tuple[int, int, int] = 
     """Write weights, card and ONNX export of a small untrained network; returns the card's path."""
     import torch
     from BrainSegAccelLib.models.card import FileRecord, ModelCard, TrainingRecord
-    from BrainSegAccelLib.models.config import NetworkConfig
+    from BrainSegAccelLib.models.config import HybridConfig
+    from BrainSegAccelLib.models.description import Inference
     from BrainSegAccelLib.models.export import export_onnx, write_card
     from BrainSegAccelLib.models.hybrid import HybridNetwork
+    from BrainSegAccelLib.models.tasks import TUMOUR
     from safetensors.torch import save
 
-    config = NetworkConfig(
+    config = HybridConfig(
         widths=(8, 8, 16, 16),
         encoder_blocks=(1, 1, 1, 1),
         ssd_blocks=(1, 1),
@@ -51,8 +53,11 @@ def write_tiny_model(folder: Path, seed: int = 0, shape: tuple[int, int, int] = 
         summary="untrained, for tests",
         intended_use="tests",
         licence="Apache-2.0",
+        task=TUMOUR.name,
+        inputs=TUMOUR.inputs,
         network=config,
-        shape=shape,
+        inference=Inference(window=shape),
+        outputs=TUMOUR.outputs,
         weights=FileRecord(file="tiny.safetensors", sha256=digest),
         training=TrainingRecord(
             data="none",
@@ -92,7 +97,7 @@ def quantised_package(tiny_card: Path, tmp_path_factory: pytest.TempPathFactory)
     shutil.copytree(tiny_card.parent, folder, dirs_exist_ok=True)
     package = load_package(folder / tiny_card.name)
     rng = np.random.default_rng(3)
-    noise = rng.normal(size=(2, 1, 4, *package.card.shape)).astype(np.float32)
+    noise = rng.normal(size=(2, 1, 4, *package.card.inference.window)).astype(np.float32)
     calibration = calibration_of([(x, np.ones((1, 4), np.float32)) for x in noise])
     export_quantised(package, calibration, run_export, largest_loss=1.0)
     return load_package(folder / tiny_card.name)

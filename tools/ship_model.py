@@ -16,8 +16,10 @@ import json
 from pathlib import Path
 
 from BrainSegAccelLib.models.card import FileRecord, ModelCard, TrainingRecord
+from BrainSegAccelLib.models.description import Inference
 from BrainSegAccelLib.models.export import export_onnx, write_card
 from BrainSegAccelLib.models.package import load_package
+from BrainSegAccelLib.models.tasks import TUMOUR
 from BrainSegAccelLib.models.weights import parse_weights
 from BrainSegAccelLib.resources import resource
 from BrainSegAccelLib.training.config import TrainingConfig
@@ -62,8 +64,11 @@ def main() -> None:
         summary=options.summary,
         intended_use=INTENDED_USE,
         licence="Apache-2.0",
+        task=TUMOUR.name,
+        inputs=TUMOUR.inputs,
         network=training.network,
-        shape=SHAPE,
+        inference=Inference(window=SHAPE),
+        outputs=TUMOUR.outputs,
         weights=FileRecord(file=name, sha256=hashlib.sha256(weights).hexdigest()),
         training=TrainingRecord(
             data=DATA,

@@ -24,7 +24,7 @@ from BrainSegAccelLib.backends.inductor import BACKEND
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.models.package import load_package
 package, cache = load_package(Path(sys.argv[1])), EngineCache(Path(sys.argv[2]))
-engine = BACKEND.build(package, package.card.shape, Precision.FP32, Device.CPU, cache)
+engine = BACKEND.build(package, package.card.inference.window, Precision.FP32, Device.CPU, cache)
 x = np.load(sys.argv[3])
 found = engine(x, np.ones((1, 4), np.float32))
 print(json.dumps({"hit": engine.info.cache_hit, "sum": float(found.astype(np.float64).sum())}))
@@ -37,7 +37,7 @@ def test_a_second_process_loads_what_the_first_compiled(
     answer = BACKEND.availability(Device.CPU, Precision.FP32)
     if not answer.ok:
         pytest.skip(answer.reason)
-    shape = tiny_package.card.shape
+    shape = tiny_package.card.inference.window
     engine = BACKEND.build(tiny_package, shape, Precision.FP32, Device.CPU, session_cache)
     assert set(engine.info.actual_precision) == {"fp32"}
     x = np.random.default_rng(1).normal(size=(1, 4, *shape)).astype(np.float32)
@@ -64,7 +64,7 @@ def test_a_compilation_that_fails_does_so_in_a_process_of_its_own(
         pytest.skip("no compiler here")
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
-    shape = tiny_package.card.shape
+    shape = tiny_package.card.inference.window
     with pytest.raises(RunError, match="inductor fp32: compiling failed"):
         BACKEND.build(tiny_package, shape, Precision.FP32, Device.CPU, EngineCache(tmp_path))
 

@@ -33,12 +33,16 @@ def test_a_provider_that_does_not_start_is_an_error(
         pytest.raises(RunError, match="DmlExecutionProvider does not start"),
     ):
         BACKEND.build(
-            tiny_package, tiny_package.card.shape, Precision.FP32, Device.DIRECTML, engine_cache
+            tiny_package,
+            tiny_package.card.inference.window,
+            Precision.FP32,
+            Device.DIRECTML,
+            engine_cache,
         )
 
 
 def test_the_provider_is_told(tiny_package: ModelPackage, engine_cache: EngineCache) -> None:
-    shape = tiny_package.card.shape
+    shape = tiny_package.card.inference.window
     engine = BACKEND.build(tiny_package, shape, Precision.FP32, Device.CPU, engine_cache)
     assert engine.info.settings["provider"] == "CPUExecutionProvider"
     x = np.zeros((1, 4, *shape), np.float32)

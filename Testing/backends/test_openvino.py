@@ -15,7 +15,7 @@ from BrainSegAccelLib.models.package import ModelPackage
 
 
 def _build(package: ModelPackage, cache: EngineCache) -> OpenVinoEngine:
-    return BACKEND.build(package, package.card.shape, Precision.FP32, Device.CPU, cache)
+    return BACKEND.build(package, package.card.inference.window, Precision.FP32, Device.CPU, cache)
 
 
 def _run(engine: OpenVinoEngine) -> np.ndarray:
@@ -69,7 +69,8 @@ from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.models.package import load_package
 
 package, cache = load_package(Path(sys.argv[1])), EngineCache(Path(sys.argv[2]))
-build = lambda: BACKEND.build(package, package.card.shape, Precision.FP32, Device.CPU, cache)
+window = package.card.inference.window
+build = lambda: BACKEND.build(package, window, Precision.FP32, Device.CPU, cache)
 first, second = build(), build()
 del first
 gc.collect()
@@ -90,7 +91,7 @@ def test_signals_are_survived_after_engines_are_gone(tiny_card: Path, tmp_path: 
 def test_int8_leaves_the_rest_to_bf16_where_there_are_units(
     quantised_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
-    shape = quantised_package.card.shape
+    shape = quantised_package.card.inference.window
     engine = BACKEND.build(quantised_package, shape, Precision.INT8, Device.CPU, engine_cache)
     rest = "fp32" if no_bf16_units() else "bf16"
     assert set(engine.info.actual_precision) == {"int8", rest}

@@ -31,7 +31,7 @@ def test_probabilities_agree_with_eager(
         assert answer.reason
         assert answer.remedy
         pytest.skip(f"{name} {precision}: {answer.reason}")
-    shape = tiny_package.card.shape
+    shape = tiny_package.card.inference.window
     x = np.random.default_rng(1).normal(size=(1, 4, *shape)).astype(np.float32)
     availability = np.array([available], dtype=np.float32)
     x *= availability[:, :, None, None, None]
@@ -56,7 +56,7 @@ def test_int8_is_int8_near_fp32_and_what_the_export_says(
 
     ONNX Runtime computes the export as it is written, rounding and then computing in FP32.
     """
-    shape = quantised_package.card.shape
+    shape = quantised_package.card.inference.window
     x = np.random.default_rng(1).normal(size=(1, 4, *shape)).astype(np.float32)
     availability = np.ones((1, 4), dtype=np.float32)
     session = onnxruntime.InferenceSession(
@@ -86,7 +86,11 @@ def test_int8_without_a_quantised_export_is_refused(
         pytest.skip(f"{name} has no INT8 here")
     with pytest.raises(UnavailableError, match="export --int8"):
         backends()[name].build(
-            tiny_package, tiny_package.card.shape, Precision.INT8, Device.CPU, engine_cache
+            tiny_package,
+            tiny_package.card.inference.window,
+            Precision.INT8,
+            Device.CPU,
+            engine_cache,
         )
 
 

@@ -143,7 +143,7 @@ def test_an_engine_agrees_with_eager(
     if not answer.ok:
         pytest.skip(f"{answer.reason}: {answer.remedy}")
     package: ModelPackage = request.getfixturevalue("quantised_package")
-    shape = package.card.shape
+    shape = package.card.inference.window
     x = np.random.default_rng(1).normal(size=(1, 4, *shape)).astype(np.float32)
     there = np.ones((1, 4), np.float32)
     eager = backends()["eager"]

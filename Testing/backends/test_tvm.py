@@ -33,8 +33,8 @@ from BrainSegAccelLib.backends.tvm import BACKEND
 from BrainSegAccelLib.models.package import load_package
 package, cache = load_package(Path(sys.argv[1])), EngineCache(Path(sys.argv[2]))
 allowed = os.sched_getaffinity(0)
-engine = BACKEND.build(package, package.card.shape, Precision.FP32, Device.CPU, cache)
-engine(np.zeros((1, 4, *package.card.shape), np.float32), np.ones((1, 4), np.float32))
+engine = BACKEND.build(package, package.card.inference.window, Precision.FP32, Device.CPU, cache)
+engine(np.zeros((1, 4, *package.card.inference.window), np.float32), np.ones((1, 4), np.float32))
 import tvm
 before = time.process_time()
 time.sleep(0.3)
@@ -143,7 +143,11 @@ def test_an_engine_of_other_schedules_is_not_taken(
 ) -> None:
     def build() -> bool:
         engine = backend.BACKEND.build(
-            tiny_package, tiny_package.card.shape, Precision.FP32, Device.CPU, session_cache
+            tiny_package,
+            tiny_package.card.inference.window,
+            Precision.FP32,
+            Device.CPU,
+            session_cache,
         )
         return engine.info.cache_hit
 
@@ -159,7 +163,7 @@ def test_an_engine_of_other_schedules_is_not_taken(
 def test_it_uses_all_cores_pins_no_thread_and_soon_leaves_them(
     tiny_card: Path, tiny_package: ModelPackage, session_cache: EngineCache
 ) -> None:
-    shape = tiny_package.card.shape
+    shape = tiny_package.card.inference.window
     backend.BACKEND.build(tiny_package, shape, Precision.FP32, Device.CPU, session_cache)
     set_by_us = ("TVM_NUM_THREADS", "TVM_BIND_THREADS", "TVM_THREAD_POOL_SPIN_COUNT")
     unset = {k: v for k, v in os.environ.items() if k not in (*set_by_us, "OMP_NUM_THREADS")}

@@ -66,7 +66,7 @@ def main() -> None:
         for precision in PRECISIONS:
             try:
                 built = require(backend, Device.CUDA, precision).build(
-                    package, package.card.shape, precision, Device.CUDA, EngineCache()
+                    package, package.card.inference.window, precision, Device.CUDA, EngineCache()
                 )
             except BrainSegAccelError as error:
                 failed[f"{backend} {precision}"] = str(error)

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 import torch
-from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.config import HybridConfig
 from BrainSegAccelLib.models.hybrid import HybridNetwork, ProbabilityNetwork
 from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.training.config import Stage, TrainingConfig
@@ -39,7 +39,7 @@ STEPS = 300
 CASES = 18
 
 
-def network_of(share: float) -> NetworkConfig:
+def network_of(share: float) -> HybridConfig:
     """The model's network with a share of its channels, in multiples of 4 and of whole heads."""
     whole = load_package(MODEL).card.network
     units = (4, 4, whole.head_width, whole.head_width)
@@ -47,7 +47,7 @@ def network_of(share: float) -> NetworkConfig:
         unit * max(1, round(share * width / unit))
         for width, unit in zip(whole.widths, units, strict=True)
     ]
-    return NetworkConfig(**whole.model_dump() | {"widths": widths})
+    return HybridConfig(**whole.model_dump() | {"widths": widths})
 
 
 def config_of(name: str, steps: int) -> TrainingConfig:

@@ -85,7 +85,7 @@ def work_of(model: str) -> tuple[int, int]:
     """Return operations and numbers moved of one whole-brain pass."""
     package = load_package(model)
     network = ProbabilityNetwork(load_network(package)).eval()
-    x, there = torch.zeros(1, 4, *package.card.shape), torch.ones(1, 4)
+    x, there = torch.zeros(1, 4, *package.card.inference.window), torch.ones(1, 4)
     with torch.no_grad(), FlopCounterMode(display=False) as operations, Traffic() as traffic:
         network(x, there)
     return operations.get_total_flops(), traffic.numbers

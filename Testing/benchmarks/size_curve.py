@@ -19,21 +19,21 @@ import time
 from pathlib import Path
 
 import torch
-from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.config import HybridConfig
 from BrainSegAccelLib.models.hybrid import HybridNetwork, ProbabilityNetwork
 from BrainSegAccelLib.training.config import Stage, TrainingConfig
 from BrainSegAccelLib.training.run import train
 from BrainSegAccelLib.training.validation import Validation
 from safetensors.torch import load_file
 
-FULL = NetworkConfig()
+FULL = HybridConfig()
 SIZES = {
-    "tiny": NetworkConfig(widths=(8, 16, 32, 64), encoder_blocks=(0, 1, 1, 1), ssd_blocks=(1, 2)),
-    "fast": NetworkConfig(widths=(12, 32, 64, 128), encoder_blocks=(0, 0, 1, 1), ssd_blocks=(1, 2)),
-    "middle": NetworkConfig(widths=(16, 32, 64, 96)),
+    "tiny": HybridConfig(widths=(8, 16, 32, 64), encoder_blocks=(0, 1, 1, 1), ssd_blocks=(1, 2)),
+    "fast": HybridConfig(widths=(12, 32, 64, 128), encoder_blocks=(0, 0, 1, 1), ssd_blocks=(1, 2)),
+    "middle": HybridConfig(widths=(16, 32, 64, 96)),
     "full": FULL,
     "full, convolutions for SSD": FULL.model_copy(update={"token_mixer": "convolution"}),
-    "large": NetworkConfig(widths=(32, 64, 128, 192)),
+    "large": HybridConfig(widths=(32, 64, 128, 192)),
 }
 SHAPE = (160, 192, 160)
 CASES = 18

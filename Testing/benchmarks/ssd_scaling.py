@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from BrainSegAccelLib.backends.host import cpu_name
-from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.config import HybridConfig
 from BrainSegAccelLib.models.ssd import BidirectionalSSD
 from BrainSegAccelLib.system.allocator import keep_freed_memory
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ class Attention(nn.Module):
 def main() -> None:
     """Time every block at every size, in turn."""
     keep_freed_memory()  # As the command line has it; else the largest arrays are fetched anew.
-    config = NetworkConfig()
+    config = HybridConfig()
     width = config.widths[2]
     blocks: dict[str, nn.Module] = {
         f"chunks of {length}": BidirectionalSSD(

@@ -46,9 +46,9 @@ def test_one_static_graph_without_branches(shipped: ModelPackage) -> None:
         for value in (*graph.input, *graph.output)
     }
     assert shapes == {
-        INPUT_NAMES[0]: [1, 4, *shipped.card.shape],
+        INPUT_NAMES[0]: [1, 4, *shipped.card.inference.window],
         INPUT_NAMES[1]: [1, 4],
-        OUTPUT_NAME: [1, 3, *shipped.card.shape],
+        OUTPUT_NAME: [1, 3, *shipped.card.inference.window],
     }
 
 
@@ -75,7 +75,7 @@ def test_every_weight_of_the_export_is_one_of_the_safetensors(shipped: ModelPack
 def test_the_export_computes_what_the_weights_do(
     shipped: ModelPackage, engine_cache: EngineCache
 ) -> None:
-    shape = shipped.card.shape
+    shape = shipped.card.inference.window
     x = np.zeros((1, 4, *shape), dtype=np.float32)
     x[:, :, 20:-20, 20:-20, 20:-20] = np.random.default_rng(0).normal(
         size=(1, 4, *(n - 40 for n in shape))

@@ -46,7 +46,7 @@ def program(request: pytest.FixtureRequest, tiny_package: ModelPackage):
     if request.param is Precision.INT8:
         pytest.importorskip("modelopt", reason="ModelOpt comes with the tensorrt extra")
         package = request.getfixturevalue("quantised_package")
-    return exported_program(package, package.card.shape, request.param, Device.CPU)
+    return exported_program(package, package.card.inference.window, request.param, Device.CPU)
 
 
 def _operators(program) -> set[str]:
@@ -58,7 +58,7 @@ def test_every_operator_is_on_the_list(program) -> None:
 
 
 def test_one_program_serves_all_fifteen_subsets(tiny_package: ModelPackage) -> None:
-    shape = tiny_package.card.shape
+    shape = tiny_package.card.inference.window
     network = deployed_network(tiny_package, Precision.FP32, Device.CPU)
     whole = exported_program(tiny_package, shape, Precision.FP32, Device.CPU).module()
     x, _ = example_inputs(shape, Device.CPU)
@@ -77,7 +77,7 @@ def test_no_shape_depends_on_data(program) -> None:
 
 def test_torch_compile_breaks_the_graph_nowhere(tiny_package: ModelPackage) -> None:
     network = deployed_network(tiny_package, Precision.FP32, Device.CPU)
-    inputs = example_inputs(tiny_package.card.shape, Device.CPU)
+    inputs = example_inputs(tiny_package.card.inference.window, Device.CPU)
     with torch.no_grad():
         explained = torch._dynamo.explain(network)(*inputs)
     assert explained.graph_break_count == 0
@@ -97,7 +97,7 @@ def test_tvm_imports_it_whole(tiny_package: ModelPackage) -> None:
     pytest.importorskip("tvm", reason="Apache TVM comes with the tvm extra")
     from BrainSegAccelLib.backends.tvm import ENTRY, relax_module
 
-    module = relax_module(tiny_package, tiny_package.card.shape, Precision.FP32)
+    module = relax_module(tiny_package, tiny_package.card.inference.window, Precision.FP32)
     assert [name.name_hint for name in module.get_global_vars()] == [ENTRY]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.config import HybridConfig
 from pydantic import ValidationError
 
 torch = pytest.importorskip("torch")
@@ -16,7 +16,7 @@ from BrainSegAccelLib.models.hybrid import (  # noqa: E402
     depth_to_space,
 )
 
-TINY = NetworkConfig(
+TINY = HybridConfig(
     widths=(8, 8, 16, 16),
     encoder_blocks=(1, 1, 1, 1),
     ssd_blocks=(1, 1),
@@ -160,7 +160,7 @@ def test_default_size_and_cost_stay_within_the_budget() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     with FakeTensorMode():
-        network = HybridNetwork(NetworkConfig())
+        network = HybridNetwork(HybridConfig())
         x, availability = torch.empty(1, 4, 160, 192, 160), torch.empty(1, 4)
         with FlopCounterMode(display=False) as counter:
             network(x, availability)
@@ -170,9 +170,9 @@ def test_default_size_and_cost_stay_within_the_budget() -> None:
 
 
 def test_config_survives_json() -> None:
-    assert NetworkConfig.model_validate_json(TINY.model_dump_json()) == TINY
+    assert HybridConfig.model_validate_json(TINY.model_dump_json()) == TINY
 
 
 def test_config_refuses_heads_that_do_not_fit() -> None:
     with pytest.raises(ValidationError, match="do not split into heads of 7"):
-        NetworkConfig(head_width=7)
+        HybridConfig(head_width=7)

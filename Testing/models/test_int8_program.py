@@ -30,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 @pytest.fixture(scope="module")
 def program(quantised_package: ModelPackage):
     return exported_program(
-        quantised_package, quantised_package.card.shape, Precision.INT8, Device.CPU
+        quantised_package, quantised_package.card.inference.window, Precision.INT8, Device.CPU
     )
 
 
@@ -97,7 +97,7 @@ class _Simulated(TorchDispatchMode):
 @pytest.fixture(scope="module")
 def case(quantised_package: ModelPackage) -> tuple[tuple[torch.Tensor, torch.Tensor], np.ndarray]:
     """Inputs, and what the INT8 export makes of them: ONNX Runtime computes it as it is written."""
-    x = np.random.default_rng(1).normal(size=(1, 4, *quantised_package.card.shape))
+    x = np.random.default_rng(1).normal(size=(1, 4, *quantised_package.card.inference.window))
     x, there = x.astype(np.float32), np.ones((1, 4), np.float32)
     session = onnxruntime.InferenceSession(
         quantised_package.quantised(), providers=["CPUExecutionProvider"]
@@ -140,4 +140,6 @@ def test_models_that_ship_keep_their_regions_on_the_sample_case(name: str) -> No
 
 def test_a_model_without_an_int8_export_is_refused(tiny_package: ModelPackage) -> None:
     with pytest.raises(UnavailableError, match="export --int8"):
-        exported_program(tiny_package, tiny_package.card.shape, Precision.INT8, Device.CPU)
+        exported_program(
+            tiny_package, tiny_package.card.inference.window, Precision.INT8, Device.CPU
+        )

@@ -64,7 +64,7 @@ def test_phantoms_and_cases_are_prepared_alike(
     phantoms = calibrate_on_phantoms(5, 2, write_phantom, pipeline)
     assert written == [5, 6]
     assert own.record.inputs_sha256 == phantoms.record.inputs_sha256
-    assert own.inputs[0][0].shape == (1, 4, *tiny_package.card.shape)
+    assert own.inputs[0][0].shape == (1, 4, *tiny_package.card.inference.window)
 
 
 def test_convolutions_but_the_stem_are_int8_and_nothing_else(
@@ -115,7 +115,7 @@ def test_a_convolution_that_spoils_the_result_goes_back_to_fp32(
     cases = replace(
         calibration,
         inputs=tuple(
-            (np.resize(x, (1, 4, *tiny_package.card.shape)), there)
+            (np.resize(x, (1, 4, *tiny_package.card.inference.window)), there)
             for x, there in calibration.inputs
         ),
     )
@@ -131,7 +131,7 @@ def test_every_voxel_of_the_inputs_weighs_the_same(tiny_package: ModelPackage) -
     pytest.importorskip("nncf")
     from BrainSegAccelLib.models.quantise import quantised_onnx
 
-    depth = tiny_package.card.shape[0]
+    depth = tiny_package.card.inference.window[0]
 
     def compile_export(export: bytes):
         lost = bool(_int8_convolutions(onnx.load_from_string(export)))
@@ -146,7 +146,7 @@ def test_every_voxel_of_the_inputs_weighs_the_same(tiny_package: ModelPackage) -
 
         return run
 
-    x = np.resize(_case(0)[0], (1, 4, *tiny_package.card.shape))
+    x = np.resize(_case(0)[0], (1, 4, *tiny_package.card.inference.window))
     calibration = calibration_of([(x, np.ones((1, 4), np.float32))], seed=7)
     _, agreement = quantised_onnx(tiny_package, calibration, compile_export, largest_loss=0.1)
     assert agreement == pytest.approx(2 * depth / (2 * depth + 1))
@@ -175,7 +175,7 @@ def test_an_agreement_that_is_not_reached_is_a_warning(
 
     shutil.copytree(tiny_package.folder, tmp_path / "model")
     package = load_package(tmp_path / "model" / "tiny.card.json")
-    x = np.resize(_case(0)[0], (1, 4, *package.card.shape))
+    x = np.resize(_case(0)[0], (1, 4, *package.card.inference.window))
     calibration = calibration_of([(x, np.ones((1, 4), np.float32))])
     with pytest.warns(UserWarning, match="agrees with FP32 to a Dice of"):
         export_quantised(package, calibration, compile_export)
@@ -214,7 +214,7 @@ def test_another_calibration_is_another_engine(quantised_package: ModelPackage) 
     changed = card.quantised.model_copy(update={"calibration": calibration})
     other = replace(quantised_package, card=card.model_copy(update={"quantised": changed}))
     keys = {
-        BACKEND.key(package, card.shape, precision, "cpu", {}).digest
+        BACKEND.key(package, card.inference.window, precision, "cpu", {}).digest
         for package in (quantised_package, other)
         for precision in (Precision.INT8, Precision.FP32)
     }

@@ -30,6 +30,6 @@ def test_the_atlas_is_as_large_as_the_docs_say(extent: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("model", shipped_models())
 def test_the_atlas_takes_one_pass_with_room_to_tilt(model: str, extent: tuple[int, ...]) -> None:
-    shape = load_package(model).card.shape
+    shape = load_package(model).card.inference.window
     assert count_windows(tuple(map(max, extent, shape)), shape) == 1
     assert all(side % 16 == 0 for side in shape)

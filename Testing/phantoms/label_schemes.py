@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from BrainSegAccelLib.models.description import BACKGROUND_CHANNEL, Outputs
-from BrainSegAccelLib.models.tumour_outputs import tumour_outputs
+from BrainSegAccelLib.models.tasks import TUMOUR as TUMOUR_TASK
 from BrainSegAccelLib.study.label_scheme import Code, Label, LabelScheme, Region
 from hypothesis import strategies as st
 
-TUMOUR = tumour_outputs()
+TUMOUR = TUMOUR_TASK.outputs
 """Of the shipped tumour models: ET in TC in WT."""
 
 

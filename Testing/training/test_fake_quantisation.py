@@ -17,7 +17,7 @@ pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.cli.main import main  # noqa: E402
 from BrainSegAccelLib.models.card import FileRecord  # noqa: E402
-from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
 from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
 from BrainSegAccelLib.models.package import ModelPackage, load_package  # noqa: E402
 from BrainSegAccelLib.models.weights import load_network  # noqa: E402
@@ -34,7 +34,7 @@ from BrainSegAccelLib.training.train import CHECKPOINT, WEIGHTS, Trainer  # noqa
 from safetensors.torch import load_file, save, save_file  # noqa: E402
 
 CPU = torch.device("cpu")
-TOY = NetworkConfig(
+TOY = HybridConfig(
     widths=(8, 8, 8, 8),
     encoder_blocks=(1, 0, 0, 0),
     ssd_blocks=(0, 1),
@@ -87,7 +87,7 @@ def inputs_of_the_export(quantised_package: ModelPackage) -> list[tuple[np.ndarr
     from BrainSegAccelLib.models.calibration import calibration_of
 
     rng = np.random.default_rng(3)
-    x = rng.normal(size=(2, 1, 4, *quantised_package.card.shape)).astype(np.float32)
+    x = rng.normal(size=(2, 1, 4, *quantised_package.card.inference.window)).astype(np.float32)
     calibration = calibration_of([(each, np.ones((1, 4), np.float32)) for each in x])
     assert calibration.record == quantised_package.card.quantised.calibration
     return list(calibration.inputs)

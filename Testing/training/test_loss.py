@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
-from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
 from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
 from BrainSegAccelLib.training.loss import RegionLoss, SupervisedNetwork  # noqa: E402
 from torch.nn import functional  # noqa: E402
@@ -119,7 +119,7 @@ def test_what_a_teacher_finds_of_a_region_that_is_empty_is_not_taught() -> None:
 
 
 def test_auxiliary_heads_stay_out_of_the_shipped_network() -> None:
-    config = NetworkConfig(
+    config = HybridConfig(
         widths=(8, 8, 8, 8), encoder_blocks=(1, 0, 0, 0), ssd_blocks=(0, 0), head_width=8
     )
     network = HybridNetwork(config)

@@ -18,7 +18,7 @@ from BrainSegAccelLib.errors import InputError  # noqa: E402
 from BrainSegAccelLib.io.labelled import labelled_cases  # noqa: E402
 from BrainSegAccelLib.io.read import read_study  # noqa: E402
 from BrainSegAccelLib.io.read_labels import read_labels  # noqa: E402
-from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
 from BrainSegAccelLib.preprocessing.network_input import prepare  # noqa: E402
 from BrainSegAccelLib.synthesis.cases import CaseGenerator  # noqa: E402
 from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
@@ -154,7 +154,7 @@ def test_unusable_labels_are_found_before_training_begins(
 def toy() -> TrainingConfig:
     return TrainingConfig(
         name="toy",
-        network=NetworkConfig(
+        network=HybridConfig(
             widths=(8, 8, 8, 8), encoder_blocks=(1, 0, 0, 0), ssd_blocks=(0, 0), head_width=8
         ),
         stages=(Stage(steps=2, shape=(48, 48, 48), samples_per_case=1),),

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from BrainSegAccelLib.errors import InputError, ModelError  # noqa: E402
-from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
 from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
 from BrainSegAccelLib.models.package import load_package  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import save_weights  # noqa: E402
@@ -20,19 +20,19 @@ from BrainSegAccelLib.training.run import train  # noqa: E402
 from BrainSegAccelLib.training.train import Trainer  # noqa: E402
 
 CPU = torch.device("cpu")
-SMALL = NetworkConfig(
+SMALL = HybridConfig(
     widths=(8, 8, 8, 8), encoder_blocks=(1, 0, 0, 0), ssd_blocks=(0, 0), head_width=8
 )
 
 
-def config(network: NetworkConfig = SMALL, seed: int = 0) -> TrainingConfig:
+def config(network: HybridConfig = SMALL, seed: int = 0) -> TrainingConfig:
     stage = Stage(steps=1, shape=(32, 32, 32), case_voxel=4, whole_brain=False)
     return TrainingConfig(
         name="toy", seed=seed, network=network, stages=(stage,), workers=0, validation_cases=0
     )
 
 
-def saved(folder: Path, network: NetworkConfig = SMALL, seed: int = 7) -> Path:
+def saved(folder: Path, network: HybridConfig = SMALL, seed: int = 7) -> Path:
     """Write the weights of a network that no training of :func:`config` begins with."""
     torch.manual_seed(seed)
     path = folder / f"earlier-{seed}.safetensors"

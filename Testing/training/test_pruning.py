@@ -9,7 +9,7 @@ import pytest
 import torch
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.models.config import NetworkConfig
+from BrainSegAccelLib.models.config import HybridConfig
 from BrainSegAccelLib.models.hybrid import HybridNetwork
 from BrainSegAccelLib.training.pretrained import PretrainedWeights
 from BrainSegAccelLib.training.pruning import axes_of, prune
@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-WIDE = NetworkConfig(
+WIDE = HybridConfig(
     widths=(4, 6, 16, 32),
     encoder_blocks=(1, 2, 1, 1),
     ssd_blocks=(1, 2),
@@ -28,7 +28,7 @@ WIDE = NetworkConfig(
 NARROW = WIDE.model_copy(update={"widths": (2, 4, 8, 16)})
 
 
-def trained(config: NetworkConfig, seed: int = 0) -> PretrainedWeights:
+def trained(config: HybridConfig, seed: int = 0) -> PretrainedWeights:
     """Weights of which none is zero, as after training."""
     torch.manual_seed(seed)
     network = HybridNetwork(config)
@@ -105,7 +105,7 @@ def test_members_that_do_nothing_go_and_nothing_changes() -> None:
     ssd=st.tuples(*[st.integers(0, most) for most in WIDE.ssd_blocks]),
 )
 def test_what_is_left_is_a_network(widths, blocks, ssd) -> None:
-    smaller = NetworkConfig(
+    smaller = HybridConfig(
         **{
             **WIDE.model_dump(),
             "widths": widths,

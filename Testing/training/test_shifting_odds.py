@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
-from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
 from BrainSegAccelLib.models.hybrid import HybridNetwork, ProbabilityNetwork  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import save_weights  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
@@ -19,7 +19,7 @@ from BrainSegAccelLib.training.pretrained import read_pretrained  # noqa: E402
 from BrainSegAccelLib.training.train import WEIGHTS  # noqa: E402
 
 TOOL = Path(__file__).parents[2] / "tools" / "shift_odds.py"
-NETWORK = NetworkConfig(
+NETWORK = HybridConfig(
     widths=(8, 8, 8, 8), encoder_blocks=(1, 0, 0, 0), ssd_blocks=(0, 0), head_width=8
 )
 

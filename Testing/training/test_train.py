@@ -19,7 +19,7 @@ pytest.importorskip("monai")
 pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.errors import InputError  # noqa: E402
-from BrainSegAccelLib.models.config import NetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
 from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
 from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import load_checkpoint  # noqa: E402
@@ -33,7 +33,7 @@ CONFIGS = Path(__file__).parents[2] / "BrainSegAccel" / "BrainSegAccelLib" / "tr
 
 
 def make_config(seed: int = 0) -> TrainingConfig:
-    network = NetworkConfig(
+    network = HybridConfig(
         widths=(8, 8, 8, 8),
         encoder_blocks=(1, 0, 0, 0),
         ssd_blocks=(0, 1),
@@ -167,7 +167,7 @@ def test_worker_processes_go_on_with_the_same_samples(tmp_path: Path, done: int)
 def test_folder_holds_weights_with_their_configuration(tmp_path: Path) -> None:
     run(tmp_path, stop_after=1)
     with safe_open(tmp_path / WEIGHTS, "pt") as weights:
-        network = NetworkConfig.model_validate_json(weights.metadata()["network"])
+        network = HybridConfig.model_validate_json(weights.metadata()["network"])
     HybridNetwork(network).load_state_dict(load_file(tmp_path / WEIGHTS))
     assert network == make_config().network
     assert read_config(tmp_path / "training.json") == make_config()

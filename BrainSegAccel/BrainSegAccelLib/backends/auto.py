@@ -180,7 +180,7 @@ class _Measurement:
         milliseconds, failure, masks = None, "", []
         try:
             engine = backend.build(
-                self._model, self._model.card.shape, precision, device, self._cache
+                self._model, self._model.card.inference.window, precision, device, self._cache
             )
             masks = [engine(x, there) > 0.5 for x, there in self._cases]
             hopeless = HOPELESS * min(known, default=math.inf)
@@ -253,7 +253,7 @@ def _memory_path(options: list[Option], model: ModelPackage, cache: EngineCache)
         sorted((b.name, b.version(), str(device), str(p)) for b, device, p in options),
         card.weights.sha256,
         card.quantised.digest if card.quantised else None,
-        card.shape,
+        card.inference.window,
     ]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return cache.folder.parent / "choices" / f"{digest}.json"

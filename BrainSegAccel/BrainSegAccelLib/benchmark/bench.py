@@ -273,7 +273,7 @@ def _peers(
     """
     from .peer_process import PeerProcess
 
-    shape = next(iter(candidates.values())).pipeline.package.card.shape
+    shape = next(iter(candidates.values())).pipeline.package.card.inference.window
     files = {str(m): str(source) for m, source in sources.items() if _is_nifti(source)}
     whole = files if len(files) == len(Modality) else None
     peers, failed = [], []

@@ -47,7 +47,7 @@ def sample_case(pipeline: Runner) -> tuple[Array, Array]:
 def _prepared(folder: Path, pipeline: Runner) -> tuple[Array, Array]:
     """Return x and availability of the window of the static shape in the middle of a case."""
     seen = pipeline.prepare(read_study(find_sources(folder)))
-    window = pipeline.package.card.shape
+    window = pipeline.package.card.inference.window
     first = [(n - w) // 2 for n, w in zip(seen.x.shape[2:], window, strict=True)]
     box = tuple(slice(f, f + w) for f, w in zip(first, window, strict=True))
     return np.ascontiguousarray(seen.x[(slice(None), slice(None), *box)]), seen.availability

@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
 from ..errors import ModelError
-from .config import NetworkConfig
-from .description import Outputs
-from .tumour_outputs import tumour_outputs
+from .card_migration import migrated
+from .config import REDUCTION, GraphConfig, NetworkDescription
+from .description import Inference, Inputs, Outputs
+from .tasks import TaskName
+
+LARGEST_CARD = 1 << 20
+"""Bytes: what is larger is no card."""
+_REMEDY = "reinstall BrainSegAccel or give another model"
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Field(pattern=_SHA256)
@@ -79,30 +85,39 @@ class TrainingRecord(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """Everything a user has to know before trusting a model, and a loader before opening it."""
+    """Everything a user has to know before trusting a model, and a run before using it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal["1.0"] = "1.0"
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    schema_version: Literal["2.0"] = "2.0"
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
     version: str
     summary: str
     intended_use: str
     licence: str
-    network: NetworkConfig
-    shape: tuple[int, int, int] = Field(
-        description="static (D, H, W) = (z, y, x) of the export, voxels of 1 mm"
-    )
+    task: TaskName
+    inputs: Inputs
+    network: NetworkDescription
+    inference: Inference
+    outputs: Outputs
     weights: FileRecord
     onnx: OnnxRecord | None = None
     quantised: QuantisedRecord | None = None
     training: TrainingRecord
     evaluation: dict[str, str] = Field(default_factory=dict, description="figures and their limits")
 
-    @property
-    def outputs(self) -> Outputs:
-        """What the network says, and how labels are made of it."""
-        return tumour_outputs()
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if isinstance(self.network, GraphConfig):
+            return self
+        if any(side % REDUCTION for side in self.inference.window):
+            raise ValueError(
+                f"window {self.inference.window}: sides must be multiples of {REDUCTION}"
+            )
+        if self.inputs.availability != (self.network.kind == "hybrid"):
+            takes = "no" if self.inputs.availability else "an"
+            raise ValueError(f"a network of kind {self.network.kind} takes {takes} availability")
+        return self
 
     @property
     def network_sha256(self) -> str:
@@ -112,23 +127,25 @@ class ModelCard(BaseModel):
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read a model card.
+    """Read a model card; one of schema 1.0 is migrated in memory.
 
     :raises ModelError: if there is none, or it is not a valid card.
     """
     try:
-        return ModelCard.model_validate_json(path.read_bytes())
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_CARD + 1)
     except OSError as error:
         raise ModelError(
-            f"model card cannot be read ({error.strerror})",
-            where=path.name,
-            remedy="reinstall BrainSegAccel or give another model",
+            f"model card cannot be read ({error.strerror})", where=path.name, remedy=_REMEDY
         ) from error
+    if len(content) > LARGEST_CARD:
+        raise ModelError("is too large for a model card", where=path.name, remedy=_REMEDY)
+    try:
+        return ModelCard.model_validate(migrated(from_json(content)))
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(str(part) for part in first["loc"]) or "document"
-        raise ModelError(
-            f"not a valid model card: {at}: {first['msg']}",
-            where=path.name,
-            remedy="reinstall BrainSegAccel or give another model",
-        ) from error
+        reason = f"{at}: {first['msg']}"
+    except ValueError as error:
+        reason = f"document: {error}"
+    raise ModelError(f"not a valid model card: {reason}", where=path.name, remedy=_REMEDY)

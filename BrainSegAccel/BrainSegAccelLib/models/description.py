@@ -1,24 +1,27 @@
-"""What a model takes, is, does and says: the parts of a model card that a run goes by."""
+"""What a model takes, how it is run and what it says: the parts of a card that a run goes by."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..study.label_scheme import LabelScheme, Region
 from ..study.modality import Modality
-from .config import NetworkConfig
 
 BACKGROUND_CHANNEL = "background"
-
 LOWEST_THRESHOLD = 0.05
 """Where tumour is less probable than this, nothing is kept: no threshold is lower."""
+LARGEST_WINDOW = 1 << 25
+"""Voxels: 322 along each side, seven times the whole-brain window."""
+ANY: Literal["any"] = "any"
+"""Modality of a channel that takes whichever volume is given."""
 
-_Threshold = Annotated[float, Field(ge=LOWEST_THRESHOLD, le=1)]
 _Side = Annotated[int, Field(ge=1, le=1024)]
-_Voxel = Annotated[float, Field(gt=0.05, le=25)]
+_Voxel = Annotated[float, Field(ge=0.1, le=25)]
 _Percent = Annotated[float, Field(ge=0, le=100)]
+_Threshold = Annotated[float, Field(ge=LOWEST_THRESHOLD, le=1)]
 
 
 class _Part(BaseModel):
@@ -32,24 +35,33 @@ class Channel(_Part):
     required: bool = Field(default=False, description="whether the network cannot do without it")
 
 
-class ZScore(_Part):
+class _Normaliser(_Part):
+    name: str
+    percentiles: tuple[_Percent, _Percent] = (0.5, 99.5)
+
+    @model_validator(mode="after")
+    def _percentiles_rise(self) -> Self:
+        if not self.percentiles[0] < self.percentiles[1]:
+            raise ValueError(f"percentiles {self.percentiles}: the second must be the larger")
+        return self
+
+
+class ZScore(_Normaliser):
     """Clip to percentiles, subtract the mean, divide by the standard deviation; all over the brain.
 
     What lies outside of the brain, or is not shown, is zero.
     """
 
     name: Literal["z-score"] = "z-score"
-    percentiles: tuple[_Percent, _Percent] = (0.5, 99.5)
     remove_shading: bool = Field(
         default=True, description="whether broad shading is divided out before"
     )
 
 
-class UnitRange(_Part):
+class UnitRange(_Normaliser):
     """Clip to percentiles of the whole block and bring these to 0 and 1."""
 
     name: Literal["unit-range"] = "unit-range"
-    percentiles: tuple[_Percent, _Percent] = (0.5, 99.5)
 
 
 Normaliser = Annotated[ZScore | UnitRange, Field(discriminator="name")]
@@ -70,46 +82,31 @@ class Inputs(_Part):
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """The modalities that have a channel, in its order."""
-        return tuple(Modality(c.modality) for c in self.channels if c.modality != "any")
+        """The modalities that have a channel, in its order; none of a model that takes any."""
+        return tuple(Modality(c.modality) for c in self.channels if c.modality != ANY)
+
+    @property
+    def required(self) -> tuple[Modality, ...]:
+        """The modalities without which the network cannot do."""
+        return tuple(
+            Modality(c.modality) for c in self.channels if c.required and c.modality != ANY
+        )
 
     @model_validator(mode="after")
     def _each_modality_once(self) -> Self:
-        if len(set(self.modalities)) != len(self.modalities):
-            raise ValueError(f"a modality has two channels: {self.modalities}")
+        given = [channel.modality for channel in self.channels]
+        if len(set(given)) != len(given):
+            raise ValueError(f"a modality has two channels: {', '.join(given)}")
+        if ANY in given and len(given) > 1:
+            raise ValueError("a channel of any modality must be the only one")
         return self
-
-
-class Hybrid(_Part):
-    """Convolutions and state-space blocks: `hybrid.HybridNetwork`, built from its configuration."""
-
-    kind: Literal["hybrid"] = "hybrid"
-    configuration: NetworkConfig
-
-
-class UNet(_Part):
-    """A small U-Net, the brain network's: `brain.BrainNetwork`."""
-
-    kind: Literal["unet"] = "unet"
-    widths: tuple[int, int, int, int] = Field(
-        default=(16, 24, 32, 48), description="channels at 2, 4, 8 and 16 times the input's voxel"
-    )
-
-
-class Graph(_Part):
-    """A graph in ONNX and nothing else is known of it: no backend on PyTorch runs it."""
-
-    kind: Literal["graph"] = "graph"
-
-
-NetworkDescription = Annotated[Hybrid | UNet | Graph, Field(discriminator="kind")]
 
 
 class Inference(_Part):
     """How the network is run over a volume that is larger than its window."""
 
     window: tuple[_Side, _Side, _Side] = Field(description="static (D, H, W) = (z, y, x), voxels")
-    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(
+    overlap: Annotated[float, Field(ge=0, le=0.9)] = Field(
         default=0.25, description="smallest share of a window that its neighbour covers too"
     )
     importance_map: Literal["triangular", "gaussian", "constant"] = Field(
@@ -118,7 +115,14 @@ class Inference(_Part):
     mirrored_axes: tuple[Literal[0, 1, 2], ...] = Field(
         default=(), description="axes of (D, H, W) along which mirrored passes are averaged"
     )
-    members: int = Field(default=1, ge=1, le=16, description="networks whose outputs are averaged")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if math.prod(self.window) > LARGEST_WINDOW:
+            raise ValueError(f"window {self.window} has more than {LARGEST_WINDOW} voxels")
+        if len(set(self.mirrored_axes)) != len(self.mirrored_axes):
+            raise ValueError(f"mirrored_axes {self.mirrored_axes}: an axis stands twice")
+        return self
 
 
 class Outputs(_Part):
@@ -138,11 +142,12 @@ class Outputs(_Part):
         default_factory=dict, description="by region, the model's own; 0.5 where none is given"
     )
     smallest_lesion_ml: float = Field(
-        default=0.0, ge=0, description="connected parts of less volume are removed"
+        default=0.0, ge=0, le=1000, description="connected parts of less volume are removed"
     )
     peak_odds: float = Field(
         default=1.0,
         ge=1,
+        le=1e6,
         description="how many times the threshold's odds the surest voxel of a part must have",
     )
 
@@ -150,13 +155,17 @@ class Outputs(_Part):
     def _channels_are_of_the_scheme(self) -> Self:
         if self.activation == "sigmoid":
             self.scheme.painted()
-            known = {region.identifier for region in self.scheme.regions}
+            known = [region.identifier for region in self.scheme.regions]
         else:
-            known = {label.identifier for label in self.scheme.labels} | {BACKGROUND_CHANNEL}
-        if set(self.channels) != known or len(self.channels) != len(known):
-            raise ValueError(f"channels {self.channels} are not those of the scheme: {known}")
-        if not self.thresholds.keys() <= {region.identifier for region in self.scheme.regions}:
-            raise ValueError(f"thresholds of regions that are none: {sorted(self.thresholds)}")
+            known = [BACKGROUND_CHANNEL, *(label.identifier for label in self.scheme.labels)]
+        if sorted(self.channels) != sorted(known):
+            raise ValueError(
+                f"channels {', '.join(self.channels)} are not those of the label scheme: "
+                f"{', '.join(known)}"
+            )
+        strange = self.thresholds.keys() - {region.identifier for region in self.scheme.regions}
+        if strange:
+            raise ValueError(f"thresholds of regions that are none: {', '.join(sorted(strange))}")
         return self
 
     def threshold(self, region: Region) -> float:

@@ -33,7 +33,7 @@ def onnx_bytes(package: ModelPackage) -> bytes:
     :raises ModelError: the weights cannot be trusted.
     """
     network = ProbabilityNetwork(load_network(package)).eval()
-    example = (torch.zeros(1, 4, *package.card.shape), torch.ones(1, 4))
+    example = (torch.zeros(1, 4, *package.card.inference.window), torch.ones(1, 4))
     return static_onnx(network, example, INPUT_NAMES, OUTPUT_NAME)
 
 

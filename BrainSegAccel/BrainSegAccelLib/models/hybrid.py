@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .config import MODALITY_CHANNELS, REGION_CHANNELS, NetworkConfig
+from .config import MODALITY_CHANNELS, REGION_CHANNELS, HybridConfig
 from .ssd import BidirectionalSSD
 
 _SCAN_ORDERS: tuple[tuple[int, int, int], ...] = ((0, 1, 2), (2, 0, 1), (1, 2, 0))
@@ -96,7 +96,7 @@ class HybridNetwork(nn.Module):
     of each 2 mm voxel, so that nothing but input and output has the full resolution.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: HybridConfig) -> None:
         super().__init__()
         self.config = config
         w2, w4, w8, w16 = config.widths

@@ -60,9 +60,10 @@ class ModelPackage:
 
         :raises UnavailableError: it is of another one.
         """
-        if shape != self.card.shape:
+        window = self.card.inference.window
+        if shape != window:
             raise UnavailableError(
-                f"the export of {self.card.name} has shape {self.card.shape}, not {shape}",
+                f"the export of {self.card.name} has shape {window}, not {shape}",
                 remedy="run brainsegaccel export for that shape",
             )
 

@@ -9,6 +9,7 @@ from safetensors.torch import load as parse_safetensors
 from torch import Tensor
 
 from ..errors import ModelError
+from .config import HybridConfig
 from .hybrid import HybridNetwork
 from .package import ModelPackage
 
@@ -65,6 +66,12 @@ def load_network(package: ModelPackage) -> HybridNetwork:
     :raises ModelError: the weights cannot be trusted or do not fit.
     """
     card = package.card
+    if not isinstance(card.network, HybridConfig):
+        raise ModelError(
+            f"is a network of kind {card.network.kind}, which PyTorch cannot build",
+            where=card.name,
+            remedy="use a backend that runs ONNX exports",
+        )
     tensors = parse_weights(package.weights(), card.weights.file)
     network = HybridNetwork(card.network)
     load_into(network, tensors, card.weights.file)

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from ..manifest.model import Manifest
 from ..manifest.revise import with_output
-from ..models.tumour_outputs import tumour_outputs
+from ..models.tasks import TUMOUR
 from ..mrml.contents import made_by_a_person, sign, stamp
 from ..mrml.results import keep_manifest, keep_volumes
 from ..mrml.segmentation import has_surface, replace_content
@@ -164,7 +164,7 @@ class Sliders:
 
 def resetRefinement(parameters: BrainSegAccelParameterNode) -> None:
     """Put every slider back to where it is by default."""
-    usual = Refinement().resolve(tumour_outputs())
+    usual = Refinement().resolve(TUMOUR.outputs)
     with slicer.util.NodeModify(parameters):
         for region, threshold in usual.thresholds.items():
             setattr(parameters, f"threshold{region}", threshold)

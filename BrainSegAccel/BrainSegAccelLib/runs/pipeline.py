@@ -123,7 +123,7 @@ class Pipeline:
             backend, device, precision = self._decide(clock)
             with clock.stage("engine"):
                 self._engine = require(backend, device, precision).build(
-                    self.package, self.package.card.shape, precision, device, self._cache
+                    self.package, self.package.card.inference.window, precision, device, self._cache
                 )
         return self._engine
 
@@ -147,7 +147,7 @@ class Pipeline:
             else:
                 brain = extract_brain(reference, options.brain_extraction, self._find_brain)
         with clock.stage("preprocess"):
-            return prepare(study, self.package.card.shape, alignment, options, brain)
+            return prepare(study, self.package.card.inference.window, alignment, options, brain)
 
     def run(
         self,

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import InputError
-from ..models.config import REDUCTION, NetworkConfig
+from ..models.config import REDUCTION, HybridConfig
 from ..synthesis.lesions import CaseKind
 
 WHOLE_BRAIN = (160, 192, 160)
@@ -74,7 +74,7 @@ class TrainingConfig(_Frozen):
 
     name: str
     seed: int = 0
-    network: NetworkConfig = NetworkConfig()
+    network: HybridConfig = HybridConfig()
     stages: tuple[Stage, ...]
     workers: int = Field(default=1, ge=0, description="Processes that make cases; 0: none.")
     learning_rate: float = Field(default=2e-3, gt=0)

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import InputError
-from ..models.config import NetworkConfig
+from ..models.config import HybridConfig
 from ..models.hybrid import HybridNetwork
 from ..models.package import load_package
 from ..models.weights import load_into, parse_weights
@@ -31,10 +31,10 @@ class PretrainedWeights:
 
     name: str
     sha256: str
-    network: NetworkConfig
+    network: HybridConfig
     tensors: Mapping[str, Tensor]
 
-    def require_network(self, network: NetworkConfig) -> None:
+    def require_network(self, network: HybridConfig) -> None:
         """Check that the weights are of the architecture ``network``.
 
         :raises InputError: they are of another one.
@@ -80,9 +80,15 @@ def read_pretrained(model: str) -> PretrainedWeights:
     """
     if not model.endswith(WEIGHTS_SUFFIX):
         package = load_package(model)
-        record = package.card.weights
+        record, network = package.card.weights, package.card.network
+        if not isinstance(network, HybridConfig):
+            raise InputError(
+                f"is a network of kind {network.kind}, from which training cannot go on",
+                where=model,
+                remedy="give a hybrid network",
+            )
         tensors = parse_weights(package.weights(), record.file)
-        return PretrainedWeights(record.file, record.sha256, package.card.network, tensors)
+        return PretrainedWeights(record.file, record.sha256, network, tensors)
     path = Path(model)
     try:
         content = path.read_bytes()
@@ -95,7 +101,7 @@ def read_pretrained(model: str) -> PretrainedWeights:
     return PretrainedWeights(path.name, sha256, _network_in_header(path), tensors)
 
 
-def _network_in_header(path: Path) -> NetworkConfig:
+def _network_in_header(path: Path) -> HybridConfig:
     with safe_open(path, "pt") as weights:
         header = weights.metadata() or {}
     if "network" not in header:
@@ -104,4 +110,4 @@ def _network_in_header(path: Path) -> NetworkConfig:
             where=path.name,
             remedy="give the model card or the weights that brainsegaccel train wrote",
         )
-    return NetworkConfig.model_validate_json(header["network"])
+    return HybridConfig.model_validate_json(header["network"])

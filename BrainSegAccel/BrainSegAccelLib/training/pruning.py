@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..models.config import NetworkConfig
+from ..models.config import HybridConfig
 from .pretrained import PretrainedWeights
 
 _OFFSETS = 8
@@ -71,7 +71,7 @@ class _Cut:
     role: Role
 
 
-def prune(weights: PretrainedWeights, network: NetworkConfig) -> PretrainedWeights:
+def prune(weights: PretrainedWeights, network: HybridConfig) -> PretrainedWeights:
     """Return weights of ``network``, cut out of those of a network at least as large.
 
     Of the blocks of a scale the first ones stay. Name and hash remain those of the file.
@@ -95,7 +95,7 @@ def prune(weights: PretrainedWeights, network: NetworkConfig) -> PretrainedWeigh
     return replace(weights, network=network, tensors=left)
 
 
-def axes_of(config: NetworkConfig) -> dict[str, tuple[Axis, ...]]:
+def axes_of(config: HybridConfig) -> dict[str, tuple[Axis, ...]]:
     """Tell of every parameter but the last bias, which stays as it is, what lies along its axes."""
     axes: dict[str, tuple[Axis, ...]] = {}
     for cut in _cuts(config):
@@ -143,7 +143,7 @@ def _most_important(scores: Mapping[Unit, float], smaller: Iterable[_Cut]) -> Co
     return kept
 
 
-def _require_larger(weights: PretrainedWeights, network: NetworkConfig) -> None:
+def _require_larger(weights: PretrainedWeights, network: HybridConfig) -> None:
     theirs, ours = weights.network.model_dump(), network.model_dump()
     for name, wanted in ours.items():
         given = theirs[name]
@@ -160,7 +160,7 @@ def _require_larger(weights: PretrainedWeights, network: NetworkConfig) -> None:
             )
 
 
-def _cuts(config: NetworkConfig) -> Iterator[_Cut]:
+def _cuts(config: HybridConfig) -> Iterator[_Cut]:
     """Go through all axes of all tensors that get shorter, in order of their number."""
     streams = [_group(f"{mm} mm", w) for mm, w in zip((2, 4, 8, 16), config.widths, strict=True)]
     fine, *_, coarse = streams
@@ -230,7 +230,7 @@ def _residual_block(name: str, stream: Axis) -> Iterator[_Cut]:
     yield from _instance_norm(f"{name}.second_norm", stream)
 
 
-def _ssd_block(name: str, stream: Axis, config: NetworkConfig) -> Iterator[_Cut]:
+def _ssd_block(name: str, stream: Axis, config: HybridConfig) -> Iterator[_Cut]:
     """The block is as wide inside as its stream: each scan has one head for ``head_width``."""
     width = _width(stream)
     heads = width // config.head_width
