@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.geometry.volume import Volume
-from BrainSegAccelLib.inference.brain_finder import BrainFinder, scale_to_unit
+from BrainSegAccelLib.inference.brain_finder import BrainFinder
 from BrainSegAccelLib.models.brain_card import load_brain_package
+from BrainSegAccelLib.preprocessing.normalisers.unit_range import unit_range
 from BrainSegAccelLib.study.modality import Modality
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,4 +78,4 @@ def test_the_scale_of_the_scanner_makes_no_difference(factor: float, offset: flo
     values = np.random.default_rng(0).normal(0, 1, (6, 6, 6)).astype(np.float32)
     moved = (values * np.float32(factor) + np.float32(offset)).astype(np.float32)
     tolerance = 1e-5 + 1e-6 * abs(offset) / factor
-    np.testing.assert_allclose(scale_to_unit(moved), scale_to_unit(values), atol=tolerance)
+    np.testing.assert_allclose(unit_range(moved), unit_range(values), atol=tolerance)

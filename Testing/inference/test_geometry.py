@@ -12,10 +12,11 @@ from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
+from BrainSegAccelLib.models.tasks import TUMOUR as TUMOUR_TASK
 from BrainSegAccelLib.postprocessing.refine import refine
 from BrainSegAccelLib.postprocessing.refinement import Refinement
 from BrainSegAccelLib.postprocessing.resample import resample_probabilities
-from BrainSegAccelLib.preprocessing.network_input import prepare
+from BrainSegAccelLib.preprocessing.network_input import make_network_input
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.resources import resource
 from BrainSegAccelLib.runs.pipeline import Pipeline
@@ -86,7 +87,7 @@ def test_a_point_keeps_its_label_through_any_grid_and_motion(own, reference, mov
     t1c = _scan(placed, np.full(3, 1e3), here)
     found = Alignment(Decision.REGISTERED, here @ np.linalg.inv(away), same_grid=False)
     study = Study({Modality.T1C: t1c, Modality.FLAIR: flair})
-    seen = prepare(study, SHAPE, {Modality.FLAIR: found})
+    seen = make_network_input(study, TUMOUR_TASK.inputs, SHAPE, {Modality.FLAIR: found})
     # In place of a network: what is bright on FLAIR is enhancing tumour, with a soft border.
     bright = 1.0 / (1.0 + np.exp(-4.0 * seen.x[0, Modality.FLAIR.channel].clip(-5, 5) + 4.0))
     probabilities = np.repeat(bright[None], 3, axis=0).astype(np.float32)

@@ -5,10 +5,11 @@ import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.geometry.roi import Roi
-from BrainSegAccelLib.inference.region import around
+from BrainSegAccelLib.inference.region import crop_to_roi
 from BrainSegAccelLib.models.package import ModelPackage
+from BrainSegAccelLib.models.tasks import TUMOUR
 from BrainSegAccelLib.postprocessing.refinement import Refinement
-from BrainSegAccelLib.preprocessing.network_input import prepare
+from BrainSegAccelLib.preprocessing.network_input import make_network_input
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.study import Study
 
@@ -24,24 +25,24 @@ def _box(study: Study, low: float, high: float) -> Roi:
 
 
 def test_the_region_lies_in_the_middle_and_voxels_stay_in_place(four_modalities: Study) -> None:
-    seen = prepare(four_modalities, WINDOW)
+    given = make_network_input(four_modalities, TUMOUR.inputs, WINDOW)
     roi = _box(four_modalities, 0.5, 0.8)
-    near = around(seen, roi, WINDOW)
+    near = crop_to_roi(given, roi, WINDOW)
     assert near.grid.shape == WINDOW
     assert near.record.model_grid is near.grid
     middle = near.grid.to_voxel(roi.centre)
     np.testing.assert_allclose(middle, (np.array(WINDOW[::-1]) - 1) / 2, atol=1.0)
     # One voxel of the head, found in both.
     point = near.grid.to_patient(np.round(middle))
-    k, j, i = np.round(seen.grid.to_voxel(point)).astype(int)[::-1]
+    k, j, i = np.round(given.grid.to_voxel(point)).astype(int)[::-1]
     b, c, d = np.round(middle).astype(int)[::-1]
-    np.testing.assert_array_equal(near.x[:, :, b, c, d], seen.x[:, :, k, j, i])
+    np.testing.assert_array_equal(near.x[:, :, b, c, d], given.x[:, :, k, j, i])
     assert near.x[:, :, b, c, d].any()
 
 
 def test_a_region_larger_than_the_window_is_covered(four_modalities: Study) -> None:
     roi = _box(four_modalities, -0.5, 1.5)
-    near = around(prepare(four_modalities, WINDOW), roi, WINDOW)
+    near = crop_to_roi(make_network_input(four_modalities, TUMOUR.inputs, WINDOW), roi, WINDOW)
     ijk = near.grid.to_voxel(roi.corners())
     assert (ijk >= -0.5).all()
     assert (ijk <= np.array(near.grid.shape[::-1]) - 0.5).all()
@@ -50,7 +51,7 @@ def test_a_region_larger_than_the_window_is_covered(four_modalities: Study) -> N
 def test_a_region_beside_the_head_is_refused(four_modalities: Study) -> None:
     far = Roi.from_corners(np.full(3, 500.0), np.full(3, 520.0))
     with pytest.raises(InputError, match="region of interest: lies outside of the head"):
-        around(prepare(four_modalities, WINDOW), far, WINDOW)
+        crop_to_roi(make_network_input(four_modalities, TUMOUR.inputs, WINDOW), far, WINDOW)
 
 
 def test_a_run_in_a_region_changes_nothing_outside_of_it(

@@ -13,8 +13,10 @@ from BrainSegAccelLib.manifest.model import Manifest, ModelIdentity
 from BrainSegAccelLib.postprocessing.kept import KeptProbabilities
 from BrainSegAccelLib.postprocessing.refinement import Refinement
 from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
+from BrainSegAccelLib.preprocessing.network_input import NetworkInput
 from BrainSegAccelLib.preprocessing.options import BrainExtraction, RegistrationMode
-from BrainSegAccelLib.runs.result import PreprocessingRecord, RunResult
+from BrainSegAccelLib.preprocessing.record import PreprocessingRecord
+from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.segmentation import Segmentation
 from label_schemes import TUMOUR
@@ -42,25 +44,33 @@ def result(engine: EngineInfo) -> RunResult:
     grid = Grid((20, 24, 28), np.diag([1.0, 1.0, 2.0, 1.0]))
     labels = np.zeros(grid.shape, dtype=np.uint8)
     labels[5:10, 5:10, 5:10] = 3
+    model_grid = Grid((40, 24, 28), np.eye(4))
+    record = PreprocessingRecord(
+        reference=Modality.T1C,
+        registration=RegistrationMode.AUTO,
+        alignment={},
+        resampled={Modality.T1C: True, Modality.FLAIR: True},
+        coverage={Modality.T1C: 1.0, Modality.FLAIR: 0.9},
+        bias_corrected=False,
+        brain_extraction=BrainExtraction.AUTO,
+        brain=BrainSource.STRIPPED,
+        background_share=0.84,
+        foreground="non-zero voxels",
+        foreground_ml=1200.0,
+        model_grid=model_grid,
+    )
+    given = NetworkInput(
+        x=np.zeros((1, 4, *model_grid.shape), dtype=np.float32),
+        availability=np.ones((1, 4), dtype=np.float32),
+        grid=model_grid,
+        record=record,
+    )
     return RunResult(
         segmentation=Segmentation(labels, grid),
         kept=KeptProbabilities.nothing(grid, TUMOUR),
         refinement=Refinement().resolve(TUMOUR),
         probabilities=np.zeros((3, 40, 24, 28), dtype=np.float32),
-        preprocessing=PreprocessingRecord(
-            reference=Modality.T1C,
-            registration=RegistrationMode.AUTO,
-            alignment={},
-            resampled={Modality.T1C: True, Modality.FLAIR: True},
-            coverage={Modality.T1C: 1.0, Modality.FLAIR: 0.9},
-            bias_corrected=False,
-            brain_extraction=BrainExtraction.AUTO,
-            brain=BrainSource.STRIPPED,
-            background_share=0.84,
-            foreground="non-zero voxels",
-            foreground_ml=1200.0,
-            model_grid=Grid((40, 24, 28), np.eye(4)),
-        ),
+        network_input=given,
         engine=engine,
         windows=1,
         window_shape=(32, 48, 64),

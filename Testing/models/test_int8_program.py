@@ -10,7 +10,6 @@ from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.errors import UnavailableError
 from BrainSegAccelLib.inference.calibration import sample_case
 from BrainSegAccelLib.models.package import ModelPackage, load_package, shipped_models
-from BrainSegAccelLib.runs.pipeline import Pipeline
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("modelopt", reason="ModelOpt comes with the tensorrt extra")
@@ -127,7 +126,7 @@ def test_fp16_and_a_sign_on_all_inputs_change_little(program, case) -> None:
 @pytest.mark.parametrize("name", shipped_models())
 def test_models_that_ship_keep_their_regions_on_the_sample_case(name: str) -> None:
     package = load_package(name)
-    inputs = [torch.from_numpy(array) for array in sample_case(Pipeline(model=package))]
+    inputs = [torch.from_numpy(array) for array in sample_case(package.card)]
     network = load_network(package)
     with torch.no_grad():
         exact = network(*inputs)[0] > 0

@@ -16,7 +16,6 @@ from BrainSegAccelLib.errors import ModelError, UnavailableError
 from BrainSegAccelLib.inference.calibration import calibrate_on_cases, calibrate_on_phantoms
 from BrainSegAccelLib.models.calibration import calibration_of
 from BrainSegAccelLib.models.package import ModelPackage, load_package
-from BrainSegAccelLib.runs.pipeline import Pipeline
 
 
 def _case(seed: int, modalities: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +51,6 @@ def test_the_record_tells_source_count_seed_and_content() -> None:
 def test_phantoms_and_cases_are_prepared_alike(
     tiny_package: ModelPackage, write_case, tmp_path: Path
 ) -> None:
-    pipeline = Pipeline(model=tiny_package)
     folder = write_case(tmp_path / "case", np.zeros((30, 40, 28), np.uint8))
     written: list[int] = []
 
@@ -60,8 +58,8 @@ def test_phantoms_and_cases_are_prepared_alike(
         written.append(seed)
         shutil.copytree(folder, place, dirs_exist_ok=True)
 
-    own = calibrate_on_cases([folder, folder], pipeline)
-    phantoms = calibrate_on_phantoms(5, 2, write_phantom, pipeline)
+    own = calibrate_on_cases([folder, folder], tiny_package.card)
+    phantoms = calibrate_on_phantoms(5, 2, write_phantom, tiny_package.card)
     assert written == [5, 6]
     assert own.record.inputs_sha256 == phantoms.record.inputs_sha256
     assert own.inputs[0][0].shape == (1, 4, *tiny_package.card.inference.window)

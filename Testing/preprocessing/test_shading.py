@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.preprocessing.shading import level
+from BrainSegAccelLib.preprocessing.shading import remove_shading
 from BrainSegAccelLib.study.modality import Modality
 from numpy.typing import NDArray
 
 SHAPE = (72, 88, 72)
 VOXEL = 2.0
+SPACING = (VOXEL, VOXEL, VOXEL)
 _Z, _Y, _X = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij", sparse=True)
 BRAIN = np.asarray((_Z / 0.9) ** 2 + (_Y / 0.95) ** 2 + (_X / 0.9) ** 2 < 1)
 LESION = np.asarray((_Z - 0.3) ** 2 + (_Y + 0.3) ** 2 + (_X - 0.4) ** 2 < 0.35**2) & BRAIN
@@ -40,7 +41,7 @@ def test_a_field_of_three_to_one_is_taken_out(modality: Modality) -> None:
     even = head(modality)
     uneven = (even * FIELD).astype(np.float32)
     assert deviation(uneven, even) > 0.15
-    assert deviation(level(uneven, BRAIN, VOXEL, modality), even) < 0.04
+    assert deviation(remove_shading(uneven, BRAIN, SPACING, modality), even) < 0.04
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,9 @@ def test_a_field_of_three_to_one_is_taken_out(modality: Modality) -> None:
 )
 def test_a_large_lesion_is_not_taken_for_shading(modality: Modality, lesion: float) -> None:
     sick = head(modality, lesion)
-    levelled = level(sick, BRAIN, VOXEL, modality)
-    assert deviation(levelled, sick) < 0.05
-    inside = np.median(levelled[LESION]) / np.median(levelled[BRAIN & ~LESION])
+    corrected = remove_shading(sick, BRAIN, SPACING, modality)
+    assert deviation(corrected, sick) < 0.05
+    inside = np.median(corrected[LESION]) / np.median(corrected[BRAIN & ~LESION])
     before = np.median(sick[LESION]) / np.median(sick[BRAIN & ~LESION])
     assert inside == pytest.approx(before, rel=0.06)
 
@@ -61,13 +62,13 @@ def test_of_t2_the_slope_is_taken_out_and_nothing_else() -> None:
     slope, bend = np.exp(-0.35 * _Z + 0.2 * _Y), np.exp(-0.25 * _Z * _Z)
     sloping, bent = ((even * field).astype(np.float32) for field in (slope, bend))
     assert deviation(sloping, even) > 0.15
-    assert deviation(level(sloping, BRAIN, VOXEL, Modality.T2), even) < 0.04
-    assert deviation(level(bent, BRAIN, VOXEL, Modality.T2), bent) < 0.02
+    assert deviation(remove_shading(sloping, BRAIN, SPACING, Modality.T2), even) < 0.04
+    assert deviation(remove_shading(bent, BRAIN, SPACING, Modality.T2), bent) < 0.02
 
 
 def test_the_scale_of_a_scanner_stays() -> None:
     image = (head(Modality.T1) * FIELD).astype(np.float32)
-    once, scaled = (level(i, BRAIN, VOXEL, Modality.T1) for i in (image, 7 * image))
+    once, scaled = (remove_shading(i, BRAIN, SPACING, Modality.T1) for i in (image, 7 * image))
     np.testing.assert_allclose(scaled, 7 * once, rtol=1e-3)
     ratio = np.log(once[BRAIN] / image[BRAIN])
     assert abs(ratio.mean()) < 0.02
@@ -76,17 +77,17 @@ def test_the_scale_of_a_scanner_stays() -> None:
 def test_what_is_not_shown_stays_unshown() -> None:
     image = head(Modality.FLAIR)
     image[:20] = np.nan
-    levelled = level(image, BRAIN, VOXEL, Modality.FLAIR)
-    np.testing.assert_array_equal(np.isnan(levelled), np.isnan(image))
-    assert not levelled[20:][~BRAIN[20:]].any()
+    corrected = remove_shading(image, BRAIN, SPACING, Modality.FLAIR)
+    np.testing.assert_array_equal(np.isnan(corrected), np.isnan(image))
+    assert not corrected[20:][~BRAIN[20:]].any()
 
 
 def test_voxels_are_of_any_size() -> None:
     image = (head(Modality.T1) * FIELD).astype(np.float32)
     fine = image.repeat(2, 0).repeat(2, 1).repeat(2, 2)
     mask = BRAIN.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    at1 = level(fine, mask, VOXEL / 2, Modality.T1)[::2, ::2, ::2]
-    at2 = level(image, BRAIN, VOXEL, Modality.T1)
+    at1 = remove_shading(fine, mask, (VOXEL / 2,) * 3, Modality.T1)[::2, ::2, ::2]
+    at2 = remove_shading(image, BRAIN, SPACING, Modality.T1)
     np.testing.assert_allclose(at1[BRAIN], at2[BRAIN], rtol=0.03)
 
 
@@ -94,8 +95,8 @@ def test_voxels_are_of_any_size() -> None:
 def test_too_little_to_fit_is_left_alone(shape: tuple[int, int, int]) -> None:
     image = np.full(shape, 3.0, dtype=np.float32)
     image[..., ::7] = 5
-    levelled = level(image, np.ones(shape, dtype=bool), 4.0, Modality.T1)
+    corrected = remove_shading(image, np.ones(shape, dtype=bool), (4.0,) * 3, Modality.T1)
     if min(shape) > 1 and image.size > 500:
-        assert np.isfinite(levelled).all()
+        assert np.isfinite(corrected).all()
     else:
-        np.testing.assert_array_equal(levelled, image)
+        np.testing.assert_array_equal(corrected, image)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.geometry.volume import Grid
+from BrainSegAccelLib.models.tasks import TUMOUR as TUMOUR_TASK
 from BrainSegAccelLib.postprocessing.resample import resample_probabilities
-from BrainSegAccelLib.preprocessing.network_input import NetworkInput, prepare
+from BrainSegAccelLib.preprocessing.network_input import NetworkInput, make_network_input
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.runs.target import MODEL_GRID, locate
 from BrainSegAccelLib.study.modality import Modality
@@ -25,7 +26,7 @@ def study(four_modalities: Study) -> Study:
 @pytest.fixture
 def seen(study: Study) -> NetworkInput:
     back = Alignment(Decision.REGISTERED, np.linalg.inv(AWAY), same_grid=False)
-    return prepare(study, (32, 48, 32), {Modality.FLAIR: back})
+    return make_network_input(study, TUMOUR_TASK.inputs, (32, 48, 32), {Modality.FLAIR: back})
 
 
 def _tumour(seen: NetworkInput) -> np.ndarray:

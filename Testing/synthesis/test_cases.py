@@ -32,7 +32,7 @@ from BrainSegAccelLib.synthesis.lesions import (  # noqa: E402
     TumourMaps,
     draw_tumour,
 )
-from BrainSegAccelLib.training.normalisation import level  # noqa: E402
+from BrainSegAccelLib.training.normalisation import remove_shading  # noqa: E402
 from scipy.ndimage import binary_fill_holes  # noqa: E402
 from torch.nn.functional import max_pool3d  # noqa: E402
 
@@ -222,7 +222,9 @@ def test_core_that_does_not_enhance_is_darker_on_t1_than_invaded_tissue(
         _, core, whole = case.regions > 0.8
         invaded = whole & (case.regions[1] < 0.1)
         if core.sum() > 10 and invaded.sum() > 10:
-            t1 = level(case.images[T1], case.brain & (case.images[T1] > 0), case.voxel, Modality.T1)
+            t1 = remove_shading(
+                case.images[T1], case.brain & (case.images[T1] > 0), case.voxel, Modality.T1
+            )
             assert t1[core].mean() < t1[invaded].mean()
             compared += 1
     assert compared >= 5
@@ -290,7 +292,7 @@ def test_sequences_show_tumour_as_physics_has_it(
     for case in cases[CaseKind.SOLID] + cases[CaseKind.RING]:
         images = torch.stack(
             [
-                level(image, case.brain & (image > 0), case.voxel, modality)
+                remove_shading(image, case.brain & (image > 0), case.voxel, modality)
                 for modality, image in zip(Modality, case.images, strict=True)
             ]
         )

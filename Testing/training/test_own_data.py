@@ -19,7 +19,8 @@ from BrainSegAccelLib.io.labelled import labelled_cases  # noqa: E402
 from BrainSegAccelLib.io.read import read_study  # noqa: E402
 from BrainSegAccelLib.io.read_labels import read_labels  # noqa: E402
 from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
-from BrainSegAccelLib.preprocessing.network_input import prepare  # noqa: E402
+from BrainSegAccelLib.models.tasks import TUMOUR  # noqa: E402
+from BrainSegAccelLib.preprocessing.preprocess import preprocess  # noqa: E402
 from BrainSegAccelLib.synthesis.cases import CaseGenerator  # noqa: E402
 from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.config import (  # noqa: E402
@@ -68,10 +69,16 @@ def rewrite_labels(case: Path, change: dict[int, int], shift_mm: float = 0.0) ->
     sitk.WriteImage(changed, path, True)
 
 
+def no_head_is_shown(_: object) -> np.ndarray:
+    raise AssertionError("these are brains already")
+
+
 def test_a_case_is_what_inference_sees_of_it(small_brains: Path) -> None:
     files = labelled_cases(small_brains)[0]
     case = read_own_case(files, CPU)
-    seen = prepare(read_study(files.images), WHOLE_BRAIN)
+    seen = preprocess(
+        read_study(files.images), TUMOUR.inputs, WHOLE_BRAIN, find_brain=no_head_is_shown
+    )
     for image, expected in zip(case.images, torch.from_numpy(seen.x[0]), strict=True):
         assert torch.equal(image > 0, expected != 0)
         assert torch.equal(image >= 0.5, expected != 0)

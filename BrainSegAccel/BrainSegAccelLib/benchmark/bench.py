@@ -35,6 +35,7 @@ from ..manifest.model import (
     Timing,
 )
 from ..metrics.retention import quality_retention
+from ..preprocessing.network_input import NetworkInput
 from ..runs.checks import reference_pipeline
 from ..runs.progress import Progress
 from ..runs.runner import PipelineFactory, Runner
@@ -134,7 +135,8 @@ def run_bench(
         raise RunError(f"nothing that was asked for runs here ({reasons})", where="bench")
     with ExitStack() as stack:
         peers, not_started = _peers(request, candidates, sources, stack)
-        model_only = _model_only(request, candidates, peers, study, progress)
+        given = {model: each.network_input for model, each in references.items()}
+        model_only = _model_only(request, candidates, peers, given, progress)
         end_to_end = _end_to_end(request, candidates, peers, sources, progress)
     return BenchmarkReport(
         schema_version=SCHEMA_VERSION,
@@ -190,6 +192,7 @@ class _Reference:
         self.study = study
         result = reference_pipeline(make_pipeline, model).run(study)
         self._found = result.segmentation
+        self.network_input = result.network_input
         self._run = ReferenceRun(
             backend=result.engine.backend,
             version=result.engine.version,
@@ -299,18 +302,20 @@ def _model_only(
     request: Request,
     candidates: Mapping[Combination, _Candidate],
     peers: Sequence[PeerProcess],
-    study: Study,
+    given: Mapping[str, NetworkInput],
     progress: Progress,
 ) -> dict[Combination, Samples]:
-    """Time the engines and the peers in turn."""
-    seen = {name.model: each.pipeline.prepare(study) for name, each in candidates.items()}
+    """Time the engines and the peers in turn.
+
+    :param given: what the networks are given, by model.
+    """
     progress.begin(f"model only, {request.iterations} iterations of each in turn")
     runs: dict[Combination, Callable[[], object]] = {
         name: partial(
             infer,
             each.pipeline.warm(),
-            seen[name.model].x,
-            seen[name.model].availability,
+            given[name.model].x,
+            given[name.model].availability,
             lambda _: None,
         )
         for name, each in candidates.items()

@@ -66,13 +66,11 @@ def export(
 
 def _calibration(package: ModelPackage, folder: Path | None, seed: int, count: int) -> Calibration:
     from ..inference.calibration import calibrate_on_cases, calibrate_on_phantoms
-    from ..runs.pipeline import Pipeline
 
-    pipeline = Pipeline(model=package)
     if folder is not None:
         from ..io.labelled import case_folders
 
-        return calibrate_on_cases(case_folders(folder), pipeline)
+        return calibrate_on_cases(case_folders(folder), package.card)
     from .extras import needs
     from .phantom import write_case
 
@@ -83,4 +81,4 @@ def _calibration(package: ModelPackage, folder: Path | None, seed: int, count: i
     def write_phantom(each: int, place: Path) -> None:
         write_case(generator.generate(each, stripping=Stripping.CLEAN), place)
 
-    return calibrate_on_phantoms(seed, count, write_phantom, pipeline)
+    return calibrate_on_phantoms(seed, count, write_phantom, package.card)

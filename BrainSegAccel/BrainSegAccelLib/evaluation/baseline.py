@@ -9,7 +9,7 @@ from ..geometry.resampling import resample
 from ..geometry.volume import Array, Volume
 from ..metrics.quality import Mask, dice, hd95, region_mask
 from ..preprocessing.foreground import find_foreground
-from ..preprocessing.normalisation import normalise
+from ..preprocessing.normalisers.z_score import z_score
 from ..study.regions import Region
 from ..study.segmentation import Segmentation
 from .pair import RegionEvaluation
@@ -28,7 +28,7 @@ def bright_on_flair(flair: Array) -> Mask:
     :returns: bool (k, j, i); empty if nothing is that bright.
     """
     brain = find_foreground(flair).mask
-    image = sitk.GetImageFromArray(normalise(flair, brain))
+    image = sitk.GetImageFromArray(z_score(flair, brain))
     smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(image, SIGMA_VOXELS))
     bright = sitk.GetImageFromArray(((smooth > THRESHOLD) & brain).astype(np.uint8))
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(bright))

@@ -18,9 +18,8 @@ from ..geometry.resampling import resample, to_image
 from ..geometry.volume import Array, Grid, Volume
 from ..models.brain_card import BrainPackage, load_brain_package
 from ..preprocessing.foreground import bounding_box_mm, find_foreground
+from ..preprocessing.normalisers.unit_range import unit_range
 
-PERCENTILES = (0.5, 99.5)
-"""Of the whole block; brought to 0 and 1."""
 LEAST_PROBABILITY = 0.5
 """Of a brain voxel: of 0.3, 0.4 and 0.5 the best for 48 synthetic images, mean and worst."""
 ABOVE_HEAD_MM = 15.0
@@ -51,7 +50,7 @@ class BrainFinder:
         small = _shrunk(volume, self.card.voxel)
         block = _block_around_head(small, self.card.shape, self.card.voxel)
         values, _ = resample(small.array - small.array.min(), small.grid, block)
-        probability = self._session.run(None, {"x": scale_to_unit(values)[None, None]})[0][0, 0]
+        probability = self._session.run(None, {"x": unit_range(values)[None, None]})[0][0, 0]
         fine, _ = resample(_one_piece(probability), block, volume.grid)
         return fine >= LEAST_PROBABILITY
 
@@ -68,13 +67,6 @@ def find_brain(volume: Volume) -> NDArray[np.bool_]:
 @lru_cache(maxsize=1)
 def _shipped_finder() -> BrainFinder:
     return BrainFinder(load_brain_package())
-
-
-def scale_to_unit(array: Array) -> Array:
-    """Clip an array to its `PERCENTILES` and bring them to 0 and 1."""
-    low, high = np.percentile(array, PERCENTILES)
-    scaled: Array = np.clip((array - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
-    return scaled
 
 
 def _shrunk(volume: Volume, voxel: float) -> Volume:

@@ -14,8 +14,8 @@ from ..geometry.volume import Grid
 from ..preprocessing.network_input import NetworkInput
 
 
-def around(seen: NetworkInput, roi: Roi, window: Shape) -> NetworkInput:
-    """Return what the network sees with the region of interest in the middle.
+def crop_to_roi(given: NetworkInput, roi: Roi, window: Shape) -> NetworkInput:
+    """Return what the network is given, with the region of interest in the middle.
 
     The voxels are those of the whole input, normalised with it; the grid is the smallest that
     holds the region and one window. What lies beyond the input is zero.
@@ -23,9 +23,9 @@ def around(seen: NetworkInput, roi: Roi, window: Shape) -> NetworkInput:
     :param window: static shape (D, H, W) of the engine.
     :raises InputError: the region lies outside of the input.
     """
-    corners = seen.grid.to_voxel(roi.corners())[:, ::-1]
+    corners = given.grid.to_voxel(roi.corners())[:, ::-1]
     low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
-    if (high < 0).any() or (low >= seen.grid.shape).any():
+    if (high < 0).any() or (low >= given.grid.shape).any():
         raise InputError(
             "lies outside of the head",
             where="region of interest",
@@ -33,8 +33,8 @@ def around(seen: NetworkInput, roi: Roi, window: Shape) -> NetworkInput:
         )
     shape = np.maximum(high - low + 1, window).astype(int)
     first = np.round((low + high + 1 - shape) / 2)
-    affine = seen.grid.affine.copy()
-    affine[:3, 3] = seen.grid.to_patient(first[::-1])
+    affine = given.grid.affine.copy()
+    affine[:3, 3] = given.grid.to_patient(first[::-1])
     grid = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
-    x = np.stack([resample(channel, seen.grid, grid)[0] for channel in seen.x[0]])[None]
-    return replace(seen, x=x, grid=grid, record=replace(seen.record, model_grid=grid))
+    x = np.stack([resample(channel, given.grid, grid)[0] for channel in given.x[0]])[None]
+    return replace(given, x=x, grid=grid, record=replace(given.record, model_grid=grid))

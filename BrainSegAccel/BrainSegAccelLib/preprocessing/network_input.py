@@ -1,4 +1,4 @@
-"""From a study to what the network sees, and the record of how it got there."""
+"""What a network is given, and the record of how it got there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..geometry.resampling import resample
 from ..geometry.volume import Array, Grid
+from ..models.description import ANY, Inputs, ZScore
 from ..study.modality import Modality
 from ..study.study import Study
 from .bias import correct_bias
@@ -17,20 +18,20 @@ from .brain_extraction import whole_head
 from .brain_mask import BrainMask
 from .foreground import is_masked
 from .model_grid import model_grid
-from .normalisation import normalise
+from .normalisers.registry import normalise
 from .options import PreprocessingOptions
 from .record import PreprocessingRecord
 from .registration.evidence import Alignment
-from .shading import level
+from .shading import remove_shading
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkInput:
-    """What the network sees.
+    """What a network is given.
 
-    :param x: float32 (1, 4, D, H, W), normalised, zero in missing channels; D, H, W run along
-        S, P, L at 1 mm and are at least the engine's static shape.
-    :param availability: float32 (1, 4), 1 where the modality is there.
+    :param x: float32 (1, C, D, H, W), normalised, zero in missing channels; D, H, W run along
+        S, P, L and are at least the network's static window.
+    :param availability: float32 (1, C), 1 where the channel is there.
     :param grid: where ``x[0, c]`` lies in patient space.
     :param record: what was done, for the manifest.
     """
@@ -41,19 +42,21 @@ class NetworkInput:
     record: PreprocessingRecord
 
 
-def prepare(
+def make_network_input(
     study: Study,
-    static_shape: tuple[int, int, int],
+    inputs: Inputs,
+    window: tuple[int, int, int],
     alignment: Mapping[Modality, Alignment] | None = None,
     options: PreprocessingOptions | None = None,
     brain: BrainMask | None = None,
 ) -> NetworkInput:
-    """Bring all modalities onto one 1 mm grid around the brain, each interpolated once at most.
+    """Bring all modalities onto one grid around the brain, each interpolated once at most.
 
     What a modality does not show, because its image ends or is masked there, is zero like air and
     does not count in its normalisation.
 
-    :param static_shape: (D, H, W) of the engine, see `model_grid.model_grid`.
+    :param inputs: channels, spacing and normaliser of the network.
+    :param window: static (D, H, W) of the network, see `model_grid.model_grid`.
     :param alignment: where modalities lie against the reference; default: as their headers say.
     :param brain: what the network is to see, on the reference's grid; default: all but air.
     """
@@ -61,15 +64,21 @@ def prepare(
     alignment = alignment or {}
     reference = study[study.reference]
     brain = brain or whole_head(reference)
-    grid = model_grid(brain.mask, reference.grid, static_shape)
+    grid = model_grid(brain.mask, reference.grid, window, inputs.spacing_mm)
     mask, _ = resample(brain.mask.astype(np.float32), reference.grid, grid)
     inside = mask >= 0.5
-    x = np.zeros((1, len(Modality), *grid.shape), dtype=np.float32)
-    availability = np.zeros((1, len(Modality)), dtype=np.float32)
+    channels = {
+        index: modality
+        for index, modality in enumerate(_modalities(study, inputs))
+        if modality in study
+    }
+    x = np.zeros((1, len(inputs.channels), *grid.shape), dtype=np.float32)
+    availability = np.zeros((1, len(inputs.channels)), dtype=np.float32)
     interpolated: dict[Modality, bool] = {}
     coverage: dict[Modality, float] = {}
 
-    def place(modality: Modality) -> None:
+    def place(index: int) -> None:
+        modality = channels[index]
         volume = study[modality]
         if modality in alignment:
             volume = volume.moved(alignment[modality].to_reference)
@@ -80,19 +89,19 @@ def prepare(
         coverage[modality] = float(np.count_nonzero(shown) / np.count_nonzero(inside))
         if options.bias_correction:
             values = correct_bias(values, shown)
-        else:
-            values = level(values, shown, grid.spacing[0], modality)
-        x[0, modality.channel] = normalise(values, shown)
-        availability[0, modality.channel] = 1.0
+        elif isinstance(inputs.normaliser, ZScore) and inputs.normaliser.remove_shading:
+            values = remove_shading(values, shown, inputs.spacing_mm, modality)
+        x[0, index] = normalise(values, shown, inputs.normaliser)
+        availability[0, index] = 1.0
 
-    with ThreadPoolExecutor(len(study)) as pool:
-        list(pool.map(place, study))
+    with ThreadPoolExecutor(len(channels)) as pool:
+        list(pool.map(place, channels))
     record = PreprocessingRecord(
         reference=study.reference,
         registration=options.registration,
         alignment=alignment,
-        resampled={modality: interpolated[modality] for modality in study},
-        coverage={modality: coverage[modality] for modality in study},
+        resampled={modality: interpolated[modality] for modality in study if modality in coverage},
+        coverage={modality: coverage[modality] for modality in study if modality in coverage},
         bias_corrected=options.bias_correction,
         brain_extraction=options.brain_extraction,
         brain=brain.source,
@@ -102,3 +111,11 @@ def prepare(
         model_grid=grid,
     )
     return NetworkInput(x, availability, grid, record)
+
+
+def _modalities(study: Study, inputs: Inputs) -> list[Modality]:
+    """Return the modality of every channel; a channel that takes any is given the reference."""
+    return [
+        study.reference if channel.modality == ANY else Modality(channel.modality)
+        for channel in inputs.channels
+    ]

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ..geometry.volume import Array
 from ..study.modality import Modality
 
+Spacing = tuple[float, float, float]
+"""Of voxels along z, y, x, in mm."""
 SPACING_MM = 6.0
 """Distance of the voxels that are fitted. The field is smooth: closer ones take longer and hardly
 change it."""
@@ -55,17 +57,18 @@ class Shading:
         return z.astype(np.float32), plane.reshape(3, -1).astype(np.float32)
 
 
-def sampling_step(voxel_mm: float) -> int:
-    """Return every how many voxels of an edge in mm one is fitted."""
-    return max(1, round(SPACING_MM / voxel_mm))
+def sampling_steps(spacing_mm: Spacing) -> tuple[int, int, int]:
+    """Return every how many voxels along each axis one is fitted."""
+    z, y, x = (max(1, round(SPACING_MM / edge)) for edge in spacing_mm)
+    return z, y, x
 
 
 def find_shading(
-    samples: Array, mask: NDArray[np.bool_], step: int, modality: Modality
+    samples: Array, mask: NDArray[np.bool_], steps: tuple[int, int, int], modality: Modality
 ) -> Shading | None:
     """Fit the logarithm of brain tissue by weighted least squares, Tukey's biweight.
 
-    :param samples: every ``step``-th voxel of an image along each axis, in any unit.
+    :param samples: every so many voxels of an image along each axis as ``steps`` says, in any unit.
     :param mask: the brain, the same voxels.
     :returns: None where there is too little to fit.
     """
@@ -98,20 +101,23 @@ def find_shading(
     for term, value in zip(degrees, fit, strict=True):
         coefficients[term] = value
     coefficients[0, 0, 0] -= (terms @ fit).mean()
-    return Shading(coefficients, tuple((first * step, last * step) for first, last in box))
+    ends = ((first * step, last * step) for (first, last), step in zip(box, steps, strict=True))
+    return Shading(coefficients, tuple(ends))
 
 
-def level(array: Array, mask: NDArray[np.bool_], voxel_mm: float, modality: Modality) -> Array:
+def remove_shading(
+    array: Array, mask: NDArray[np.bool_], spacing_mm: Spacing, modality: Modality
+) -> Array:
     """Divide an image by its broad shading; of T2's, by the slope alone.
 
     :param array: float32 (k, j, i), any unit; NaN where there is no value.
     :param mask: bool, same shape: the brain.
-    :param voxel_mm: edge of a voxel.
+    :param spacing_mm: of the voxels along k, j, i.
     :returns: the image over the field, the geometric mean of which is 1 over the brain.
     """
-    step = sampling_step(voxel_mm)
-    every = (slice(None, None, step),) * 3
-    shading = find_shading(array[every], mask[every], step, modality)
+    steps = sampling_steps(spacing_mm)
+    every = tuple(slice(None, None, step) for step in steps)
+    shading = find_shading(array[every], mask[every], steps, modality)
     if shading is None:
         return array
     along, plane = shading.logarithm(array.shape)

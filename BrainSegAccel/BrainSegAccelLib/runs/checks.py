@@ -22,7 +22,7 @@ REFERENCE_BACKENDS = ("eager", "onnxruntime")
 
 def time_case(
     pipeline: Runner,
-    seen: NetworkInput,
+    network_input: NetworkInput,
     iterations: int,
     end_to_end: Callable[[], object],
     includes: str,
@@ -30,7 +30,7 @@ def time_case(
 ) -> LatencySummary:
     """Time the warm engine alone, then the whole way.
 
-    :param seen: what the network is timed on.
+    :param network_input: what the network is timed on.
     :param iterations: timed ones, of either.
     :param end_to_end: does the whole way once.
     :param includes: what that covers, for the manifest.
@@ -49,7 +49,10 @@ def time_case(
 
     progress.begin(f"benchmark: model only, {iterations} iterations")
     model = measure(
-        ticking(lambda: infer(engine, seen.x, seen.availability, lambda _share: None)), iterations
+        ticking(
+            lambda: infer(engine, network_input.x, network_input.availability, lambda _share: None)
+        ),
+        iterations,
     )
     done = 0
     progress.begin(f"benchmark: end to end, {iterations} iterations")

@@ -124,7 +124,7 @@ def run_job(job: Job, make_pipeline: PipelineFactory, clock: StageClock) -> Done
 
             benchmark = time_case(
                 pipeline,
-                pipeline.prepare(study, options=job.preprocessing, brain_mask=mask),
+                result.network_input,
                 job.iterations,
                 partial(again, pipeline),
                 END_TO_END_INCLUDES,

@@ -13,17 +13,16 @@ from ..geometry.roi import Roi
 from ..geometry.volume import Volume
 from ..inference.brain_finder import find_brain
 from ..inference.calibration import sample_case
-from ..inference.region import around
+from ..inference.region import crop_to_roi
 from ..inference.sliding_window import count_windows, infer
 from ..models.package import DEFAULT_MODEL, ModelPackage, load_package
 from ..postprocessing.kept import KeptProbabilities, merge
 from ..postprocessing.refine import refine
 from ..postprocessing.refinement import Refinement
 from ..postprocessing.resample import resample_probabilities
-from ..preprocessing.brain_extraction import FindBrain, extract_brain, given_brain
-from ..preprocessing.network_input import NetworkInput, prepare
+from ..preprocessing.brain_extraction import FindBrain
 from ..preprocessing.options import PreprocessingOptions
-from ..preprocessing.registration.align import align
+from ..preprocessing.preprocess import preprocess
 from ..preprocessing.registration.protocol import Registration
 from ..preprocessing.registration.refine import SimpleItkRegistration
 from ..study.study import Study
@@ -127,28 +126,6 @@ class Pipeline:
                 )
         return self._engine
 
-    def prepare(
-        self,
-        study: Study,
-        clock: StageClock | None = None,
-        *,
-        options: PreprocessingOptions | None = None,
-        brain_mask: Volume | None = None,
-    ) -> NetworkInput:
-        """Do what a run does before the network sees a study; parameters as those of `run`."""
-        clock = clock or StageClock()
-        options = options or PreprocessingOptions()
-        reference = study[study.reference]
-        with clock.stage("register") as progress:
-            alignment = align(study, self._registration, options.registration, progress.advance)
-        with clock.stage("extract brain"):
-            if brain_mask is not None:
-                brain = given_brain(reference, brain_mask)
-            else:
-                brain = extract_brain(reference, options.brain_extraction, self._find_brain)
-        with clock.stage("preprocess"):
-            return prepare(study, self.package.card.inference.window, alignment, options, brain)
-
     def run(
         self,
         study: Study,
@@ -176,18 +153,28 @@ class Pipeline:
         :raises RunError: a brain was asked for and not found.
         """
         clock = clock or StageClock()
-        outputs = self.package.card.outputs
+        card = self.package.card
+        outputs = card.outputs
         resolved = (refinement or Refinement()).resolve(outputs)
         engine = self.warm(clock)
         window = engine.info.shape
-        seen = self.prepare(study, clock, options=options, brain_mask=brain_mask)
+        given = preprocess(
+            study,
+            card.inputs,
+            card.inference.window,
+            options,
+            find_brain=self._find_brain,
+            registration=self._registration,
+            brain_mask=brain_mask,
+            clock=clock,
+        )
         if roi is not None:
             with clock.stage("preprocess"):
-                seen = around(seen, roi, window)
+                given = crop_to_roi(given, roi, window)
         with clock.stage("network") as progress:
-            probabilities = infer(engine, seen.x, seen.availability, progress.advance)
+            probabilities = infer(engine, given.x, given.availability, progress.advance)
         with clock.stage("postprocess"):
-            model_grid, grid = locate(target or study.reference, study, seen)
+            model_grid, grid = locate(target or study.reference, study, given)
             kept = resample_probabilities(probabilities, outputs, model_grid, grid)
             if roi is not None:
                 kept = merge(base or KeptProbabilities.nothing(grid, outputs), kept, roi)
@@ -197,9 +184,9 @@ class Pipeline:
             kept=kept,
             refinement=resolved,
             probabilities=probabilities,
-            preprocessing=seen.record,
+            network_input=given,
             engine=engine.info,
-            windows=count_windows(seen.grid.shape, window),
+            windows=count_windows(given.grid.shape, window),
             window_shape=window,
             stages_ms=clock.stages_ms,
         )
@@ -212,7 +199,7 @@ class Pipeline:
                 self._runnable(),
                 self.package,
                 self._cache,
-                lambda: [sample_case(self)],
+                lambda: [sample_case(self.package.card, self._find_brain)],
                 clock.progress.begin,
             )
         chosen = self.choice.chosen

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from ..backends.protocol import EngineInfo, Shape
 from ..postprocessing.kept import KeptProbabilities
 from ..postprocessing.refinement import ResolvedRefinement
+from ..preprocessing.network_input import NetworkInput
 from ..preprocessing.record import PreprocessingRecord
 from ..study.segmentation import Segmentation
-
-__all__ = ["PreprocessingRecord", "RunResult"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +22,8 @@ class RunResult:
 
     :param kept: what ``segmentation`` was labelled from, on the same grid.
     :param refinement: how ``segmentation`` was labelled.
-    :param probabilities: float32 (C, D, H, W) on ``preprocessing.model_grid``.
+    :param network_input: what the network was given.
+    :param probabilities: float32 (C, D, H, W) on ``network_input.grid``.
     :param engine: the engine that ran.
     :param windows: 1 for a whole-brain pass, else the number of sliding windows.
     :param window_shape: static shape of the engine.
@@ -33,9 +33,14 @@ class RunResult:
     segmentation: Segmentation
     kept: KeptProbabilities
     refinement: ResolvedRefinement
+    network_input: NetworkInput
     probabilities: NDArray[np.float32]
-    preprocessing: PreprocessingRecord
     engine: EngineInfo
     windows: int
     window_shape: Shape
     stages_ms: Mapping[str, float]
+
+    @property
+    def preprocessing(self) -> PreprocessingRecord:
+        """What preprocessing did."""
+        return self.network_input.record

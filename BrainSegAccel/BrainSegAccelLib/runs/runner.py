@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ..models.package import ModelPackage
     from ..postprocessing.kept import KeptProbabilities
     from ..postprocessing.refinement import Refinement
-    from ..preprocessing.network_input import NetworkInput
     from ..preprocessing.options import PreprocessingOptions
     from ..study.study import Study
     from .progress import StageClock
@@ -41,17 +40,6 @@ class Runner(Protocol):
 
     def warm(self, clock: StageClock | None = None) -> Engine:
         """Return the engine, built if need be."""
-        ...
-
-    def prepare(
-        self,
-        study: Study,
-        clock: StageClock | None = None,
-        *,
-        options: PreprocessingOptions | None = None,
-        brain_mask: Volume | None = None,
-    ) -> NetworkInput:
-        """Do what a run does before the network sees a study."""
         ...
 
     def run(

@@ -18,17 +18,17 @@ Target = Modality | Grid | Literal["1mm"]
 """A modality's own grid, where its own header puts it; any other grid in the reference's place."""
 
 
-def locate(target: Target, study: Study, seen: NetworkInput) -> tuple[Grid, Grid]:
+def locate(target: Target, study: Study, given: NetworkInput) -> tuple[Grid, Grid]:
     """Return where the model grid lies in the target's space, and the target grid.
 
     A modality that was registered is not where its header puts it. The result that is to overlay
     it as it is stored goes back with it.
     """
     if isinstance(target, Grid):
-        return seen.grid, target
+        return given.grid, target
     if target == MODEL_GRID:
-        return seen.grid, seen.grid
+        return given.grid, given.grid
     modality = Modality(target)
-    found = seen.record.alignment.get(modality)
+    found = given.record.alignment.get(modality)
     back = np.linalg.inv(found.to_reference).astype(np.float64) if found else np.eye(4)
-    return seen.grid.moved(back), study[modality].grid
+    return given.grid.moved(back), study[modality].grid

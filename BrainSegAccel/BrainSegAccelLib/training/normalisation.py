@@ -5,18 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..preprocessing.shading import find_shading, sampling_step
+from ..preprocessing.shading import find_shading, sampling_steps
 from ..study.modality import Modality
 
 
-def level(image: Tensor, mask: Tensor, voxel: float, modality: Modality) -> Tensor:
+def remove_shading(image: Tensor, mask: Tensor, voxel: float, modality: Modality) -> Tensor:
     """Divide ``image`` [D, H, W] by its broad shading over ``mask`` [D, H, W] bool.
 
     :param voxel: edge in mm.
     """
-    step = sampling_step(voxel)
-    samples, brain = (t[::step, ::step, ::step].cpu().numpy() for t in (image, mask))
-    shading = find_shading(samples, brain, step, modality)
+    steps = sampling_steps((voxel, voxel, voxel))
+    every = tuple(slice(None, None, step) for step in steps)
+    samples, brain = (t[every].cpu().numpy() for t in (image, mask))
+    shading = find_shading(samples, brain, steps, modality)
     if shading is None:
         return image
     along, plane = (torch.from_numpy(part).to(image) for part in shading.logarithm(image.shape))

@@ -15,14 +15,13 @@ from torch import Tensor
 from ..errors import InputError
 from ..geometry.resampling import resample
 from ..geometry.volume import Grid
+from ..inference.brain_finder import find_brain
 from ..io.hashing import sha256_of
 from ..io.labelled import LabelledCase, labelled_cases
 from ..io.read import read_study, read_volume
 from ..io.read_labels import read_labels
-from ..preprocessing.network_input import prepare
-from ..preprocessing.options import RegistrationMode
-from ..preprocessing.registration.align import align
-from ..preprocessing.registration.refine import SimpleItkRegistration
+from ..models.tasks import TUMOUR
+from ..preprocessing.preprocess import preprocess
 from ..study.modality import reference_of
 from ..study.regions import Region
 from ..study.segmentation import Segmentation
@@ -73,8 +72,7 @@ def read_own_case(files: LabelledCase, device: torch.device) -> OwnCase:
     study = read_study(files.images)
     labels = read_labels(files.labels)
     _check_grid(labels, study.reference_grid, files)
-    alignment = align(study, SimpleItkRegistration(), RegistrationMode.AUTO)
-    seen = prepare(study, WHOLE_BRAIN, alignment)
+    seen = preprocess(study, TUMOUR.inputs, WHOLE_BRAIN, find_brain=find_brain)
     regions = [
         resample(np.isin(labels.labels, list(r.labels)).astype(np.float32), labels.grid, seen.grid)
         for r in Region

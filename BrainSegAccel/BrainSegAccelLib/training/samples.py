@@ -17,7 +17,7 @@ from ..synthesis.chance import Chance
 from ..synthesis.geometry import Shape
 from .config import Stage, TrainingConfig
 from .interruption import leave_interruptions_to_parent
-from .normalisation import level, normalise
+from .normalisation import normalise, remove_shading
 from .sources import CaseSource, TrainingCase
 
 _SEEDS_PER_STAGE = 10_000_000
@@ -106,7 +106,7 @@ def draw_sample(
             varied = _vary_intensity(chance, case.images[channel])
             # Zero within the mask: beyond the sequence's field of view, no tissue of its own.
             covered = case.mask & (case.images[channel] > 0)
-            varied = level(varied, covered, case.voxel, modality)
+            varied = remove_shading(varied, covered, case.voxel, modality)
             scored = _vary_scores(chance, normalise(varied, covered), covered)
             images[channel] = cut(scored[None], start, shape)[0]
     availability = torch.tensor(present, dtype=torch.float32).to(images.device)

@@ -15,7 +15,7 @@ from ..study.regions import Region
 from ..synthesis.cases import SyntheticCase
 from ..synthesis.lesions import CaseKind
 from .config import WHOLE_BRAIN, TrainingConfig
-from .normalisation import level, normalise
+from .normalisation import normalise, remove_shading
 from .precision import mixed_precision
 from .samples import bounding_box, cut
 from .sources import SyntheticSource, TrainingCase
@@ -118,7 +118,7 @@ def _prepared(case: TrainingCase) -> _Case:
     seen = [case.mask & (image > 0) for image in case.images]
     images = torch.stack(
         [
-            normalise(level(image, shown, case.voxel, modality), shown)
+            normalise(remove_shading(image, shown, case.voxel, modality), shown)
             for modality, image, shown in zip(Modality, case.images, seen, strict=True)
         ]
     )

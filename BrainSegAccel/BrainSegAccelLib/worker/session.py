@@ -74,9 +74,7 @@ class Session:
         if request.iterations is not None:
             benchmark = time_case(
                 pipeline,
-                pipeline.prepare(
-                    study, options=request.preprocessing, brain_mask=request.brain_mask
-                ),
+                result.network_input,
                 request.iterations,
                 lambda: run(pipeline),
                 IN_MEMORY_INCLUDES,

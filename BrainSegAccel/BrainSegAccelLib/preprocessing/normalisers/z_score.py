@@ -1,19 +1,19 @@
-"""Intensities of any scanner brought to one scale."""
+"""Mean 0 and standard deviation 1 over the brain."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.volume import Array
-
-PERCENTILES = (0.5, 99.5)
+from ...geometry.volume import Array
 
 
-def normalise(array: Array, mask: NDArray[np.bool_]) -> Array:
+def z_score(
+    array: Array, mask: NDArray[np.bool_], percentiles: tuple[float, float] = (0.5, 99.5)
+) -> Array:
     """Clip to percentiles, then subtract the mean and divide by the standard deviation.
 
-    All statistics are taken over the mask: ``lo, hi`` = 0.5th and 99.5th percentile,
+    All statistics are taken over the mask: ``lo, hi`` = the two percentiles,
     ``v = clip(array, lo, hi)``, result ``(v - mean) / std``; zero outside the mask, where the
     array is NaN because the image does not reach there, and everywhere if ``lo`` is ``hi``.
 
@@ -26,7 +26,7 @@ def normalise(array: Array, mask: NDArray[np.bool_]) -> Array:
     inside = array[shown]
     if inside.size == 0:
         return result
-    low, high = np.percentile(inside, PERCENTILES)
+    low, high = np.percentile(inside, percentiles)
     if low < high:
         np.clip(inside, low, high, out=inside)
         # Summed in double precision: millions of values.
