@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import jsonschema
 import pytest
-from BrainSegAccelLib.records import Measured, check_together
+from BrainSegAccelLib.records import Measured, check_together, first_problem
 from pydantic import ValidationError
 
 
@@ -73,3 +73,14 @@ def test_values_that_belong_together() -> None:
     check_together({"a": 0, "b": 1})
     with pytest.raises(ValueError, match="a, b are given together or not at all; null: b"):
         check_together({"a": 1, "b": None})
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [('{"name": "a", "weight": "x", "length": 1}', "weight: "), ("[]", "document: ")],
+)
+def test_the_first_problem_names_its_place(document: str, place: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Thing.model_validate_json(document)
+    assert first_problem(caught.value).startswith(place)
+    assert "\n" not in first_problem(caught.value)

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
+    ValidationError,
     model_serializer,
     model_validator,
 )
@@ -102,6 +103,13 @@ def check_together(values: Mapping[str, object]) -> None:
         raise ValueError(
             f"{', '.join(values)} are given together or not at all; null: {', '.join(absent)}"
         )
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return where a document is wrong and how, of the first place that is: ``a.b: reason``."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "document"
+    return f"{place}: {first['msg']}"
 
 
 def _accepts_null(schema: dict[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from brain_by_atlas import extract, load_images
 from BrainSegAccelLib.geometry.resampling import to_image
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.inference.brain_finder import BrainFinder
-from BrainSegAccelLib.metrics.quality import dice
+from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.models.brain_card import load_brain_package
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.synthesis.heads import HeadGenerator, SyntheticHead

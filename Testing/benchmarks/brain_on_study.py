@@ -19,7 +19,7 @@ from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.inference.brain_finder import find_brain
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
-from BrainSegAccelLib.metrics.quality import dice
+from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.preprocessing.options import RegistrationMode
 from BrainSegAccelLib.preprocessing.registration.align import align
 from BrainSegAccelLib.preprocessing.registration.evidence import Decision

@@ -22,7 +22,8 @@ from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
-from BrainSegAccelLib.metrics.quality import dice, region_mask
+from BrainSegAccelLib.metrics.dice import dice
+from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.regions import Region

@@ -27,7 +27,7 @@ from BrainSegAccelLib.benchmark.peers import make_peer
 from BrainSegAccelLib.benchmark.protocol import WARMUP, Samples, measure_interleaved
 from BrainSegAccelLib.errors import BrainSegAccelError
 from BrainSegAccelLib.io.atomic import atomic_write
-from BrainSegAccelLib.metrics.quality import dice
+from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.synthesis.cases import CaseGenerator, Stripping
 from BrainSegAccelLib.synthesis.chance import Chance

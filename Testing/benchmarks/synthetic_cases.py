@@ -13,7 +13,8 @@ import argparse
 from collections.abc import Iterable
 
 import numpy as np
-from BrainSegAccelLib.metrics.quality import dice, region_mask
+from BrainSegAccelLib.metrics.dice import dice
+from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.synthesis.cases import CaseGenerator

@@ -20,7 +20,7 @@ from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.labelled import label_file
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
-from BrainSegAccelLib.metrics.quality import dice
+from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.regions import Region
 

@@ -14,7 +14,7 @@ from BrainSegAccelLib.evaluation.report import (
 )
 from BrainSegAccelLib.evaluation.summary import over_subsets, summarise, summarise_subsets
 from BrainSegAccelLib.geometry.volume import Grid
-from BrainSegAccelLib.metrics.quality import region_mask
+from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.study.modality import Modality, subsets
 from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.segmentation import Segmentation

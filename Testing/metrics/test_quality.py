@@ -2,15 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.metrics.quality import (
-    HD95_ONE_EMPTY_MM,
-    Labels,
-    Mask,
-    dice,
-    hd95,
-    region_mask,
-    score,
-)
+from BrainSegAccelLib.metrics.dice import dice, dice_of_counts
+from BrainSegAccelLib.metrics.hd95 import HD95_ONE_EMPTY_MM, Mask, hd95
+from BrainSegAccelLib.metrics.regions import Labels, region_mask, score
 from BrainSegAccelLib.study.regions import Region
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -186,6 +180,19 @@ def test_grows_with_the_voxels(
 def test_a_mask_agrees_with_itself(mask: Mask) -> None:
     assert dice(mask, mask) == 1.0
     assert hd95(mask, mask, ISOTROPIC) == 0.0
+
+
+@given(mask_pairs())
+@settings(max_examples=30, deadline=None)
+def test_dice_of_counts_adds_cases_up(pair: tuple[Mask, Mask]) -> None:
+    one, other = pair
+    common = np.array([np.count_nonzero(one & other), 0, 0])
+    sizes = np.array([np.count_nonzero(one) + np.count_nonzero(other), 7, 0])
+    assert dice_of_counts(common, sizes).tolist() == [dice(one, other), 0.0, 1.0]
+    # Two cases in one row behind each other are one case of both.
+    both = [np.concatenate([mask, ~mask]) for mask in pair]
+    counted = [np.count_nonzero(~one & ~other), np.count_nonzero(~one) + np.count_nonzero(~other)]
+    assert dice_of_counts(common[0] + counted[0], sizes[0] + counted[1]) == dice(*both)
 
 
 def test_empty_masks_follow_brats() -> None:

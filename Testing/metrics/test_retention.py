@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 from BrainSegAccelLib.backends.protocol import Precision
 from BrainSegAccelLib.manifest.model import PerRegion, ReferenceRun
-from BrainSegAccelLib.metrics.quality import dice, region_mask
+from BrainSegAccelLib.metrics.dice import dice
+from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.metrics.retention import quality_retention
 from BrainSegAccelLib.study.regions import Region
 

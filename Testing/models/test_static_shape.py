@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.geometry.bounding_box import bounding_box
 from BrainSegAccelLib.inference.sliding_window import count_windows
 from BrainSegAccelLib.models.package import load_package, shipped_models
 
@@ -17,11 +18,9 @@ ATLAS_BRAIN_MM = (154, 180, 143)
 def extent() -> tuple[int, ...]:
     tissue = datasets.load_mni152_gm_template(1), datasets.load_mni152_wm_template(1)
     brain = sum(np.asarray(image.dataobj) for image in tissue).T > 0.5
-    first_last = [
-        np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != axis)))[[0, -1]]
-        for axis in range(3)
-    ]
-    return tuple(int(last - first + 1) for first, last in first_last)
+    box = bounding_box(brain)
+    assert box is not None
+    return tuple(side.stop - side.start for side in box)
 
 
 def test_the_atlas_is_as_large_as_the_docs_say(extent: tuple[int, ...]) -> None:

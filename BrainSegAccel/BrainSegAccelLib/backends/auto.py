@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import BrainSegAccelError, RunError
 from ..io.atomic import atomic_write
+from ..metrics.dice import dice
 from ..models.package import ModelPackage
 from .cache import EngineCache
 from .host import cpu_name, usable_cores
@@ -213,15 +214,10 @@ class _Measurement:
 def _largest_loss(masks: Masks, expected: Masks) -> float:
     """Return 1 less the smallest Dice over regions and cases."""
     return 1.0 - min(
-        _dice(one, other)
+        dice(one, other)
         for mask, reference in zip(masks, expected, strict=True)
         for one, other in zip(mask, reference, strict=True)
     )
-
-
-def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    total = np.count_nonzero(one) + np.count_nonzero(other)
-    return 2.0 * np.count_nonzero(one & other) / total if total else 1.0
 
 
 def _median_milliseconds(engine: Engine, x: Array, there: Array, hopeless: float) -> float:

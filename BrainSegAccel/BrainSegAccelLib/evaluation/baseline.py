@@ -7,7 +7,9 @@ import SimpleITK as sitk
 
 from ..geometry.resampling import resample
 from ..geometry.volume import Array, Volume
-from ..metrics.quality import Mask, dice, hd95, region_mask
+from ..metrics.dice import dice
+from ..metrics.hd95 import Mask, hd95
+from ..metrics.regions import region_mask
 from ..preprocessing.foreground import find_foreground
 from ..preprocessing.normalisers.z_score import z_score
 from ..study.regions import Region

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..io.read_labels import read_labels
-from ..metrics.quality import score
+from ..metrics.regions import score
 from ..study.regions import Region
 from ..study.segmentation import Segmentation
 

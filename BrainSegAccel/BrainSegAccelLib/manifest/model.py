@@ -243,7 +243,7 @@ class ReferenceRun(Record):
 class QualityRetention(Measured):
     """What acceleration cost in quality, against an FP32 reference run on the same input.
 
-    Conventions of Dice and HD95: ``BrainSegAccelLib.metrics.quality``.
+    Conventions of Dice and HD95: ``BrainSegAccelLib.metrics``.
     """
 
     reference: ReferenceRun | None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ..manifest.model import PerRegion, QualityRetention, ReferenceRun
 from ..study.regions import Region
-from .quality import Labels, Spacing, dice, region_mask, score
+from .dice import dice
+from .hd95 import Spacing
+from .regions import Labels, region_mask, score
 
 
 def quality_retention(

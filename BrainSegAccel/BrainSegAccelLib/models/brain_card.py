@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ModelError
+from ..records import first_problem
 from ..resources import resource
 from .card import FileRecord, OnnxRecord, TrainingRecord
 from .package import checked_content
@@ -84,6 +85,6 @@ def load_brain_package(folder: Path | None = None) -> BrainPackage:
         ) from error
     except ValidationError as error:
         raise ModelError(
-            f"not a valid card: {error.errors()[0]['msg']}", where=CARD, remedy=_REINSTALL
+            f"not a valid card: {first_problem(error)}", where=CARD, remedy=_REINSTALL
         ) from error
     return BrainPackage(card, folder)

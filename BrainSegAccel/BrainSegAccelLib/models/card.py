@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import from_json
 
 from ..errors import ModelError
+from ..records import first_problem
 from .card_migration import migrated
 from .config import REDUCTION, GraphConfig, NetworkDescription
 from .description import Inference, Inputs, Outputs
@@ -143,9 +144,7 @@ def read_card(path: Path) -> ModelCard:
     try:
         return ModelCard.model_validate(migrated(from_json(content)))
     except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(str(part) for part in first["loc"]) or "document"
-        reason = f"{at}: {first['msg']}"
+        reason = first_problem(error)
     except ValueError as error:
         reason = f"document: {error}"
     raise ModelError(f"not a valid model card: {reason}", where=path.name, remedy=_REMEDY)

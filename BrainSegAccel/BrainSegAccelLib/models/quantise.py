@@ -23,6 +23,7 @@ import onnx.numpy_helper
 from numpy.typing import NDArray
 
 from ..io.atomic import atomic_write
+from ..metrics.dice import dice_of_counts
 from .calibration import Array, Calibration
 from .card import ModelCard, QuantisedRecord
 from .export import INPUT_NAMES, OPSET, halve_exact_weights, write_card
@@ -83,7 +84,8 @@ def quantised_onnx(
     def agreement(model: onnx.ModelProto, some: Iterable[_Item]) -> tuple[float, list[float]]:
         network = compile_export(model.SerializeToString())
         counts = [_overlap(network(one.x, one.availability) > 0.5, one.found) for one in some]
-        return _dice(*np.sum(counts, axis=0)), [_dice(*count) for count in counts]
+        each = [float(dice_of_counts(*count).mean()) for count in counts]
+        return float(dice_of_counts(*np.sum(counts, axis=0)).mean()), each
 
     _, *inner = (node.name for node in model.graph.node if node.op_type == QUANTISED)
     others = [node.name for node in model.graph.node if node.name not in inner]
@@ -109,11 +111,6 @@ def _overlap(found: NDArray[np.bool_], expected: NDArray[np.bool_]) -> NDArray[n
         np.sum(maps, axis=(1, 2, 3)) for maps in (found & expected, found, expected)
     )
     return np.stack([common, one + other])
-
-
-def _dice(common: NDArray[np.int64], both: NDArray[np.int64]) -> float:
-    """Mean Dice over the regions; 1 for one that both lack."""
-    return float(np.mean(np.where(both > 0, 2 * common / np.maximum(both, 1), 1.0)))
 
 
 def _widen_weights(graph: onnx.GraphProto) -> None:

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from slicer import (
     vtkMRMLSegmentationNode,
     vtkMRMLTransformNode,
@@ -17,6 +16,7 @@ from slicer import (
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
+from ..geometry.bounding_box import bounding_box
 from .geometry import array_from_matrix
 
 _BINARY = vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
@@ -108,7 +108,7 @@ def digest(node: vtkMRMLSegmentationNode) -> str:
             continue
         voxels = vtk_to_numpy(image.GetPointData().GetScalars())
         mask = voxels.reshape(image.GetDimensions()[::-1]) == segment.GetLabelValue()
-        box = _box(mask)
+        box = bounding_box(mask)
         if box is None:
             continue
         to_world = vtkMatrix4x4()
@@ -119,14 +119,3 @@ def digest(node: vtkMRMLSegmentationNode) -> str:
         total.update(f"{mask[box].shape} {corner.tolist()}\n".encode())
         total.update(np.packbits(mask[box]).tobytes())
     return total.hexdigest()
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
-    """Return the smallest (k, j, i) box around the mask, or None if it is empty."""
-    planes = np.flatnonzero(mask.any(axis=(1, 2)))
-    if not planes.size:
-        return None
-    inner = mask[planes[0] : planes[-1] + 1]
-    rows, columns = np.flatnonzero(inner.any(axis=(0, 2))), np.flatnonzero(inner.any(axis=(0, 1)))
-    k, j, i = (slice(int(n[0]), int(n[-1]) + 1) for n in (planes, rows, columns))
-    return k, j, i

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from ..geometry.bounding_box import bounding_box
 from ..geometry.volume import Grid
 from ..study.segmentation import Segmentation
 
@@ -15,10 +16,9 @@ def lesions(segmentation: Segmentation) -> tuple[Segmentation, ...]:
     :returns: label maps on the boxes that hold the parts, which lie on the segmentation's grid.
     """
     labels = segmentation.labels
-    hits = [np.flatnonzero(labels.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not hits[0].size:
+    around = bounding_box(labels > 0)
+    if around is None:
         return ()
-    around = tuple(slice(int(hit[0]), int(hit[-1]) + 1) for hit in hits)
     tumour = sitk.GetImageFromArray((labels[around] > 0).astype(np.uint8))
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(tumour, True))
     shapes = sitk.LabelShapeStatisticsImageFilter()

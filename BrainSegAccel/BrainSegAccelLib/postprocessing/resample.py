@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..geometry.bounding_box import bounding_box
 from ..geometry.resampling import resample
 from ..geometry.volume import Box, Grid
 from ..models.description import LOWEST_THRESHOLD, Outputs
@@ -31,7 +31,8 @@ def resample_probabilities(
     :param target: the grid of the result, any orientation and spacing.
     :param lowest: what is less probably tumour than this does not matter.
     """
-    box = _box(tumour_probability(probabilities, outputs) > lowest, model_grid)
+    tumour = bounding_box(tumour_probability(probabilities, outputs) > lowest)
+    box = _with_margin(tumour, model_grid) if tumour is not None else None
     placed = _covering(box, model_grid, target) if box is not None else None
     if box is None or placed is None:
         return KeptProbabilities.nothing(target, outputs)
@@ -42,16 +43,14 @@ def resample_probabilities(
     return KeptProbabilities(values, placed, target, outputs)
 
 
-def _box(mask: NDArray[np.bool_], grid: Grid) -> Box | None:
-    """Smallest (k, j, i) box around the mask with `MARGIN_MM` to each side, or None if empty."""
-    slices = []
-    for axis in range(3):
-        hits = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        if hits.size == 0:
-            return None
-        margin = int(np.ceil(MARGIN_MM / grid.spacing[2 - axis]))
-        slices.append(slice(max(int(hits[0]) - margin, 0), int(hits[-1]) + margin + 1))
-    return slices[0], slices[1], slices[2]
+def _with_margin(box: Box, grid: Grid) -> Box:
+    """Return a (k, j, i) box grown by `MARGIN_MM` to each side, within the grid."""
+    margins = [int(np.ceil(MARGIN_MM / spacing)) for spacing in grid.spacing[::-1]]
+    k, j, i = (
+        slice(max(side.start - margin, 0), min(side.stop + margin, size))
+        for side, margin, size in zip(box, margins, grid.shape, strict=True)
+    )
+    return k, j, i
 
 
 def _covering(box: Box, source: Grid, target: Grid) -> Box | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..errors import InputError
 from ..models.config import REDUCTION, HybridConfig
+from ..records import first_problem
 from ..synthesis.lesions import CaseKind
 
 WHOLE_BRAIN = (160, 192, 160)
@@ -201,6 +202,4 @@ def read_config(path: Path) -> TrainingConfig:
             f"cannot read the training configuration: {error.strerror}", where=path.name
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{place}: {first['msg']}", where=path.name) from error
+        raise InputError(first_problem(error), where=path.name) from error

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from ..geometry.bounding_box import bounding_box
+from ..geometry.volume import Box
 from ..study.modality import Modality
 from ..synthesis.chance import Chance
 from ..synthesis.geometry import Shape
@@ -119,21 +121,18 @@ def draw_sample(
     return Sample(images.half(), availability, (regions > 0.5).to(torch.uint8))
 
 
-def bounding_box(mask: Tensor) -> list[tuple[int, int]]:
-    """First voxel of ``mask`` [D, H, W] and the one past its last along each axis; all if empty."""
-    box = []
-    for axis in range(3):
-        others = [other for other in range(3) if other != axis]
-        inside = mask.any(others[1]).any(others[0]).nonzero()
-        box.append((int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, mask.shape[axis]))
-    return box
+def box_of(mask: Tensor) -> Box:
+    """Return the smallest box around ``mask`` [D, H, W]; everything if it is empty."""
+    depth, height, width = mask.shape
+    everything = slice(0, depth), slice(0, height), slice(0, width)
+    return bounding_box(mask.cpu().numpy()) or everything
 
 
 def centred_window(mask: Tensor, shape: Shape, jitter: Sequence[int] = (0, 0, 0)) -> list[int]:
     """First voxel of a window of ``shape`` with the mask's bounding box in its middle."""
     return [
-        (first + past) // 2 - size // 2 + moved
-        for (first, past), size, moved in zip(bounding_box(mask), shape, jitter, strict=True)
+        (side.start + side.stop) // 2 - size // 2 + moved
+        for side, size, moved in zip(box_of(mask), shape, jitter, strict=True)
     ]
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from monai.inferers import SlidingWindowInferer
-from monai.metrics import compute_dice
 from torch import Tensor, nn
 
+from ..metrics.dice import dice
 from ..study.modality import Modality
 from ..study.regions import Region
 from ..synthesis.cases import SyntheticCase
@@ -17,7 +17,7 @@ from ..synthesis.lesions import CaseKind
 from .config import WHOLE_BRAIN, TrainingConfig
 from .normalisation import normalise, remove_shading
 from .precision import mixed_precision
-from .samples import bounding_box, cut
+from .samples import box_of, cut
 from .sources import SyntheticSource, TrainingCase
 
 _FIRST_SEED = 1
@@ -75,13 +75,11 @@ class Validation:
         x, availability = case.x[None].float().to(self.device), case.availability.to(self.device)
         with mixed_precision(self.device):
             logits = self._inferer(x, network, availability[None])
-        predicted, truth = (logits > 0).float(), case.regions[None].float().to(self.device)
-        if not case.regions.any():
-            return {"false_ml": float(predicted[:, -1].sum()) / 1000}
-        dice = compute_dice(predicted, truth, ignore_empty=True)[0].tolist()
-        has_region = case.regions.flatten(1).any(dim=1).tolist()
-        named = zip(Region, dice, has_region, strict=True)
-        return {str(region): value for region, value, there in named if there}
+        predicted, truth = (logits[0] > 0).cpu().numpy(), case.regions.numpy()
+        if not truth.any():
+            return {"false_ml": float(predicted[-1].sum()) / 1000}
+        masks = zip(Region, predicted, truth, strict=True)
+        return {str(region): dice(found, shown) for region, found, shown in masks if shown.any()}
 
     def _cases_of(self, one: ValidationSet) -> list[_Case]:
         if one.name not in self._cases:
@@ -111,9 +109,9 @@ class _Case:
 
 def _prepared(case: TrainingCase) -> _Case:
     """Normalise a case and cut it to its mask's bounding box."""
-    box = bounding_box(case.mask)
-    start = [first for first, _ in box]
-    depth, height, width = (past - first for first, past in box)
+    box = box_of(case.mask)
+    start = [side.start for side in box]
+    depth, height, width = (side.stop - side.start for side in box)
     shape = (depth, height, width)
     seen = [case.mask & (image > 0) for image in case.images]
     images = torch.stack(

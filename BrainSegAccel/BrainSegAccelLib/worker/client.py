@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ..errors import BrainSegAccelError, InputError
 from ..manifest.model import PROCESS_START, Manifest
 from ..manifest.revise import add_stages
+from ..records import first_problem
 from . import events, messages
 from .link import Link, WorkerGone
 from .memory import Block, discard
@@ -201,9 +202,7 @@ class WorkerClient:
             link.send(done.value)
             task.sent = True
         except ValidationError as error:
-            (first, *_) = error.errors()
-            where = ".".join(map(str, first["loc"]))
-            raise InputError(f"{where}: {first['msg']}", where="request") from error
+            raise InputError(first_problem(error), where="request") from error
 
     def _take_in(self, link: Link, message: messages.FromWorker) -> None:
         if isinstance(message, messages.HelloMessage | messages.AliveMessage):

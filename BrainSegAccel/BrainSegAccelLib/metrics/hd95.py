@@ -1,22 +1,19 @@
-"""Dice and HD95 of tumour regions, by the conventions of the BraTS challenge."""
+"""The 95th percentile Hausdorff distance of two masks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ..study.regions import Region
+from ..geometry.bounding_box import bounding_box
+from ..geometry.volume import Box
 
-Labels = NDArray[np.integer]
 Mask = NDArray[np.bool_]
 Voxels = NDArray[np.intp]
 Millimetres = NDArray[np.float64]
-Box = tuple[slice, ...]
 Spacing = tuple[float, float, float]
 
 HD95_ONE_EMPTY_MM = math.hypot(240, 240, 155)
@@ -29,48 +26,6 @@ PAIRS_PER_VOXEL = 8
 
 _PAIRS_AT_ONCE = 1 << 19
 """Pairs of voxels whose distances are held at a time, in 12 MiB."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Agreement of one region.
-
-    :param dice: 0 to 1.
-    :param hd95_mm: 95th percentile Hausdorff distance in mm.
-    """
-
-    dice: float
-    hd95_mm: float
-
-
-def region_mask(labels: Labels, region: Region) -> Mask:
-    """Return where a label map shows a region; label 4 is enhancing tumour (BraTS ≤ 2021)."""
-    return np.isin(labels, list(region.labels))
-
-
-def score(prediction: Labels, reference: Labels, spacing: Spacing) -> Mapping[Region, Scores]:
-    """Return Dice and HD95 of every region.
-
-    :param prediction: labels 0 to 4, (k, j, i).
-    :param reference: labels of the same shape on the same grid.
-    :param spacing: voxel size along (i, j, k) in mm, as `Grid.spacing`.
-    :raises ValueError: if the shapes differ.
-    """
-    _check_shapes(prediction, reference)
-    box = _bounding_box((prediction > 0) | (reference > 0))
-    prediction, reference = prediction[box], reference[box]
-    scores = {}
-    for region in Region:
-        one, other = region_mask(prediction, region), region_mask(reference, region)
-        scores[region] = Scores(dice(one, other), hd95(one, other, spacing))
-    return scores
-
-
-def dice(one: Mask, other: Mask) -> float:
-    """Return 2|A∩B| / (|A|+|B|); 1 if both masks are empty, 0 if one is."""
-    _check_shapes(one, other)
-    total = int(np.count_nonzero(one)) + int(np.count_nonzero(other))
-    return 2.0 * int(np.count_nonzero(one & other)) / total if total else 1.0
 
 
 def hd95(one: Mask, other: Mask, spacing: Spacing) -> float:
@@ -89,11 +44,13 @@ def hd95(one: Mask, other: Mask, spacing: Spacing) -> float:
     :returns: 0 if both masks are empty, `HD95_ONE_EMPTY_MM` if one is.
     :raises ValueError: if the shapes differ.
     """
-    _check_shapes(one, other)
-    present = bool(one.any()), bool(other.any())
-    if not all(present):
-        return HD95_ONE_EMPTY_MM if any(present) else 0.0
-    box = _bounding_box(one | other)
+    if one.shape != other.shape:
+        raise ValueError(f"shapes differ: {one.shape} and {other.shape}")
+    box = bounding_box(one | other)
+    if box is None:
+        return 0.0
+    if not (one[box].any() and other[box].any()):
+        return HD95_ONE_EMPTY_MM
     surfaces = [_surface(np.pad(mask[box], 1)) for mask in (one, other)]
     dense = _dense_box(surfaces[0] | surfaces[1])
     first, second = (np.argwhere(surface) for surface in surfaces)
@@ -130,7 +87,8 @@ def _dense_box(surfaces: Mask) -> Box:
     outside = len(voxels) - np.append(first[1:], len(voxels))
     pairs = outside * len(voxels) / 2
     best = np.argmin(PAIRS_PER_VOXEL * (high - low).prod(axis=1) + pairs)
-    return tuple(slice(start, stop) for start, stop in zip(low[best], high[best], strict=True))
+    k, j, i = (slice(start, stop) for start, stop in zip(low[best], high[best], strict=True))
+    return k, j, i
 
 
 def _distances(source: Voxels, target: Voxels, dense: Box, spacing: Spacing) -> Millimetres:
@@ -177,18 +135,3 @@ def _distance_map(surface: Mask, spacing: Spacing) -> NDArray[np.float32]:
     image.SetSpacing(spacing)
     distance = sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
     return np.abs(sitk.GetArrayViewFromImage(distance))
-
-
-def _bounding_box(mask: Mask) -> Box:
-    """Return the smallest box that holds a mask; an empty box if the mask is empty."""
-    box = []
-    for axis in range(mask.ndim):
-        others = tuple(a for a in range(mask.ndim) if a != axis)
-        found = np.flatnonzero(mask.any(axis=others))
-        box.append(slice(found[0], found[-1] + 1) if found.size else slice(0, 0))
-    return tuple(box)
-
-
-def _check_shapes(one: NDArray, other: NDArray) -> None:
-    if one.shape != other.shape:
-        raise ValueError(f"shapes differ: {one.shape} and {other.shape}")
