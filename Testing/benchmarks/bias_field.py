@@ -56,7 +56,8 @@ def main() -> None:
     pipeline.warm()
     found: dict[tuple[float, bool], list[tuple[float, float]]] = {}
     for case in options.cases:
-        study, truth = read_study(discover(case)), read_labels(case / "seg.nii.gz")
+        scheme = pipeline.package.card.outputs.scheme
+        study, truth = read_study(discover(case)), read_labels(case / "seg.nii.gz", scheme)
         for strength in STRENGTHS:
             rng = np.random.default_rng(options.seed)
             changed = Study({m: biased(volume, strength, rng) for m, volume in study.items()})

@@ -161,7 +161,7 @@ def main() -> None:
     pipeline = Pipeline(options.backend)
     found: dict[str, dict[str, dict[Region, float]]] = {}
     for case in options.cases:
-        truth = read_labels(case / "seg.nii.gz")
+        truth = read_labels(case / "seg.nii.gz", pipeline.package.card.outputs.scheme)
         labels = Volume(truth.labels.astype(np.float32), truth.grid.affine)
         found[case.name] = scores(pipeline, read_study(discover(case)), labels)
         print(f"{case.name} done", file=sys.stderr)

@@ -53,7 +53,7 @@ def main() -> None:
         seed = options.first_seed + index
         case = generator.generate(seed, CaseKind.NONE, stripping)
         found = pipeline.run(study_of(case), options=preprocessing).segmentation
-        volumes.append(found.volume_ml(*Region.WT.labels))
+        volumes.append(found.volume_ml(Region.WT.labels))
         print(f"{seed} {stripping}: {volumes[-1]:.2f} ml", flush=True)
     within = sum(volume <= LIMIT_ML for volume in volumes)
     share = 100 * within / len(volumes)

@@ -40,8 +40,10 @@ def main() -> None:
     study, extracted = (read_study(discover(d)) for d in (options.raw, options.labelled))
     reference = study[study.reference]
     copy, onto_reference = register_copy(study, extracted)
-    expected = read_labels(label_file(options.labelled)).labels
-    found = Pipeline(model=options.model).run(study).segmentation.labels
+    pipeline = Pipeline(model=options.model)
+    scheme = pipeline.package.card.outputs.scheme
+    expected = read_labels(label_file(options.labelled), scheme).labels
+    found = pipeline.run(study).segmentation.labels
     millilitres = reference.grid.voxel_volume_mm3 / 1000.0
     print("| region | Dice | found ml | labelled ml | centres apart, mm |\n|---|---|---|---|---|")
     for region in Region:

@@ -12,6 +12,7 @@ import pytest
 from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.manifest.schema import validate
 from dicom_phantom import PERSON, head, save_study
+from label_schemes import TUMOUR
 from pydicom import dcmread
 
 
@@ -27,7 +28,7 @@ def test_mixed_series_are_sorted_and_segmented(run, tmp_path, capsys, nested) ->
     output = tmp_path / "out.seg.nrrd"
     command = ("segment", tmp_path / "case", "--output", output, "--backend", "openvino")
     assert run(*command) == 0
-    assert read_labels(output).grid.same_as(head().grid, tolerance_mm=1e-3)
+    assert read_labels(output, TUMOUR.scheme).grid.same_as(head().grid, tolerance_mm=1e-3)
     inputs = load(tmp_path / "out.manifest.json")["inputs"]
     assert [record["modality"] for record in inputs] == ["t1", "t1c", "t2", "flair"]
     assert {record["sha256_of"] for record in inputs} == {"dicom series"}

@@ -19,6 +19,7 @@ from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.runs.runner import Runner
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.system.hardware import installed_versions
+from label_schemes import TUMOUR
 
 
 def load(path: Path) -> dict:
@@ -32,7 +33,7 @@ def test_case_folder_to_every_format(run, case_dir, tmp_path, capsys, suffix) ->
     output = tmp_path / f"out{suffix}"
     assert run("segment", case_dir, "--output", output, "--backend", "onnxruntime") == 0
     grid = read_volume(case_dir / "t1c.nii.gz").grid
-    assert read_labels(output).grid.same_as(grid)
+    assert read_labels(output, TUMOUR.scheme).grid.same_as(grid)
     document = load(tmp_path / "out.manifest.json")
     assert document["outputs"][0]["format"] == suffix
     assert document["runtime"]["selection"]["requested_backend"] == "onnxruntime"
@@ -175,7 +176,7 @@ def test_the_result_does_not_depend_on_the_format_of_the_input(run, case_dir, tm
     for folder, name in ((case_dir, "a.nrrd"), (other, "b.nrrd")):
         output = tmp_path / name
         assert run("segment", folder, "--output", output, "--backend", "openvino") == 0
-    one, two = read_labels(tmp_path / "a.nrrd"), read_labels(tmp_path / "b.nrrd")
+    one, two = (read_labels(tmp_path / f"{name}.nrrd", TUMOUR.scheme) for name in "ab")
     np.testing.assert_array_equal(one.labels, two.labels)
 
 
@@ -255,7 +256,7 @@ def test_on_the_grid_of_another_volume(run, case_dir, tmp_path) -> None:
     arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
     assert run(*arguments, "--grid", tmp_path / "other.nrrd") == 0
     grid = read_volume(tmp_path / "other.nrrd").grid
-    assert read_labels(tmp_path / "a.nrrd").grid.same_as(grid)
+    assert read_labels(tmp_path / "a.nrrd", TUMOUR.scheme).grid.same_as(grid)
     assert run(*arguments, "--grid", case_dir / "flair.nii.gz") == 0
 
 

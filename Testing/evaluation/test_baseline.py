@@ -5,6 +5,7 @@ import pytest
 from BrainSegAccelLib.evaluation.baseline import bright_on_flair, evaluate_baseline
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 
 
 def brain(shape: tuple[int, int, int] = (40, 48, 44)) -> np.ndarray:
@@ -45,7 +46,7 @@ def test_it_is_compared_on_the_grid_of_the_labels() -> None:
     fine = Volume(flair, np.diag([0.5, 0.5, 0.5, 1.0]))
     labels = np.zeros((20, 24, 22), dtype=np.uint8)
     labels[6:12, 8:14, 7:13] = 2
-    truth = Segmentation(labels, Volume(labels.astype(np.float32), np.eye(4)).grid)
+    truth = Segmentation(labels, Volume(labels.astype(np.float32), np.eye(4)).grid, TUMOUR.scheme)
     found = evaluate_baseline(fine, truth)
     assert found.dice > 0.6
     assert found.reference_ml == pytest.approx(0.216)

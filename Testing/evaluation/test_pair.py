@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.evaluation.pair import evaluate_files
 from BrainSegAccelLib.study.regions import Region
+from label_schemes import TUMOUR
 
 
 def write(path: Path, labels: np.ndarray, origin: tuple[float, ...] = (-10, 5, 2.5)) -> Path:
@@ -31,7 +32,7 @@ def labels() -> np.ndarray:
 
 def test_a_file_agrees_with_itself_in_another_format(tmp_path: Path, labels: np.ndarray) -> None:
     found = evaluate_files(
-        write(tmp_path / "p.nrrd", labels), write(tmp_path / "r.nii.gz", labels)
+        write(tmp_path / "p.nrrd", labels), write(tmp_path / "r.nii.gz", labels), TUMOUR.scheme
     ).regions
     assert [(r.dice, r.hd95_mm) for r in found.values()] == [(1.0, 0.0)] * 3
     assert found[Region.ET].prediction_ml == found[Region.ET].reference_ml == 0.006
@@ -41,7 +42,7 @@ def test_a_file_agrees_with_itself_in_another_format(tmp_path: Path, labels: np.
 def test_distances_are_in_mm(tmp_path: Path, labels: np.ndarray) -> None:
     moved = np.roll(labels, 1, axis=0)
     found = evaluate_files(
-        write(tmp_path / "p.nii.gz", moved), write(tmp_path / "r.nii.gz", labels)
+        write(tmp_path / "p.nii.gz", moved), write(tmp_path / "r.nii.gz", labels), TUMOUR.scheme
     ).regions
     assert found[Region.WT].hd95_mm == pytest.approx(2.0)
     assert found[Region.WT].dice == pytest.approx(5 / 6)
@@ -51,7 +52,9 @@ def test_report_as_json_and_as_table(tmp_path: Path, labels: np.ndarray) -> None
     from rich.console import Console
 
     evaluation = evaluate_files(
-        write(tmp_path / "p.nii.gz", labels * 0), write(tmp_path / "r.nii.gz", labels)
+        write(tmp_path / "p.nii.gz", labels * 0),
+        write(tmp_path / "r.nii.gz", labels),
+        TUMOUR.scheme,
     )
     document = json.loads(json.dumps(evaluation.as_document()))
     assert list(document) == ["ET", "TC", "WT"]
@@ -75,12 +78,15 @@ def test_report_as_json_and_as_table(tmp_path: Path, labels: np.ndarray) -> None
     ],
 )
 def test_other_grids_are_refused(tmp_path: Path, labels: np.ndarray, change, message: str) -> None:
+    changed = change(tmp_path / "p.nii.gz", labels)
+    truth = write(tmp_path / "r.nii.gz", labels)
     with pytest.raises(InputError, match=message) as refused:
-        evaluate_files(change(tmp_path / "p.nii.gz", labels), write(tmp_path / "r.nii.gz", labels))
+        evaluate_files(changed, truth, TUMOUR.scheme)
     assert "resample" in str(refused.value)
 
 
 def test_rounding_of_headers_is_tolerated(tmp_path: Path, labels: np.ndarray) -> None:
     prediction = write(tmp_path / "p.nii.gz", labels, (-10.01, 5.01, 2.5))
-    found = evaluate_files(prediction, write(tmp_path / "r.nii.gz", labels)).regions
+    truth = write(tmp_path / "r.nii.gz", labels)
+    found = evaluate_files(prediction, truth, TUMOUR.scheme).regions
     assert found[Region.WT].dice == 1.0

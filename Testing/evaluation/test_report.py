@@ -16,6 +16,7 @@ from BrainSegAccelLib.io.labelled import case_folders
 from BrainSegAccelLib.runs.progress import Silent
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 
 
 def labels(*, enhancing: bool) -> np.ndarray:
@@ -33,7 +34,9 @@ def reports(root: Path, write_case, answering) -> dict[bool, EvaluationReport]:
     write_case(root / "a", labels(enhancing=True))
     write_case(root / "b", labels(enhancing=False), modalities=(Modality.T1, Modality.T2))
     (write_case(root / "c|d", labels(enhancing=True)) / "seg.nii.gz").unlink()
-    pipeline = answering(lambda study: Segmentation(labels(enhancing=True), study.reference_grid))
+    pipeline = answering(
+        lambda study: Segmentation(labels(enhancing=True), study.reference_grid, TUMOUR.scheme)
+    )
     return {
         every: evaluate_cases(case_folders(root), root, pipeline, Silent(), every_subset=every)
         for every in (True, False)

@@ -15,6 +15,7 @@ from BrainSegAccelLib.study.modality import Modality, subsets
 from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.segmentation import Segmentation
 from BrainSegAccelLib.study.study import Study
+from label_schemes import TUMOUR
 
 SHAPE = (30, 40, 28)
 
@@ -31,7 +32,7 @@ def tumour(*, enhancing: bool = True) -> np.ndarray:
 
 def found(labels: np.ndarray) -> Callable[[Study], Segmentation]:
     ours = np.where(labels == 4, 3, labels).astype(np.uint8)
-    return lambda study: Segmentation(ours, study.reference_grid)
+    return lambda study: Segmentation(ours, study.reference_grid, TUMOUR.scheme)
 
 
 def evaluate(root: Path, pipeline: Runner, **options: bool) -> EvaluationReport:
@@ -133,7 +134,7 @@ BROKEN = {
     "no labels": (lambda case: (case / "seg.nii.gz").unlink(), "bad: has no labels"),
     "no images": (remove_images, "bad: no image is named like an MR sequence"),
     "labels on no grid": (move_labels, "bad/seg.nii.gz: the labels lie on the grid of none"),
-    "unknown label": (unknown_label, "bad/seg.nii.gz: not a label map: value 9"),
+    "unknown label": (unknown_label, "bad/seg.nii.gz: value 9 is no label"),
 }
 
 

@@ -18,6 +18,7 @@ from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.study.modality import Modality, subsets
 from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 
 GRID = Grid((20, 24, 22), np.eye(4))
 
@@ -33,9 +34,8 @@ def random_labels(rng: np.random.Generator) -> np.ndarray:
 
 
 def case(name: str, prediction: np.ndarray, reference: np.ndarray) -> CaseRecord:
-    scores = by_region(
-        evaluate(Segmentation(prediction, GRID), Segmentation(reference, GRID)).regions
-    )
+    ours, truth = (Segmentation(labels, GRID, TUMOUR.scheme) for labels in (prediction, reference))
+    scores = by_region(evaluate(ours, truth).regions)
     return CaseRecord(
         case=name,
         modalities=tuple(Modality),

@@ -110,7 +110,7 @@ def test_the_shipped_model_segments_the_phantom_alike_however_it_is_stored(
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     case = resource("SampleData", "phantom")
-    truth = read_labels(case / "seg.nii.gz")
+    truth = read_labels(case / "seg.nii.gz", TUMOUR.scheme)
     labels = Volume(truth.labels.astype(np.float32), truth.grid.affine)
     pipeline = Pipeline("openvino", cache=engine_cache)
     found = script.scores(pipeline, read_study(discover(case)), labels)

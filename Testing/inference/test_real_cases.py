@@ -14,6 +14,7 @@ from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.regions import Region
+from label_schemes import TUMOUR
 
 VARIABLE = "BRAINSEGACCEL_REAL_CASES"
 LEAST_MEAN_WT_DICE = 0.75
@@ -34,7 +35,7 @@ def test_the_whole_tumour_is_found(labelled: list[Path], engine_cache: EngineCac
     pipeline = Pipeline("openvino", cache=engine_cache)
     found = []
     for case in labelled:
-        study, truth = read_study(discover(case)), read_labels(case / "seg.nii.gz")
+        study, truth = read_study(discover(case)), read_labels(case / "seg.nii.gz", TUMOUR.scheme)
         result = pipeline.run(study)
         assert result.segmentation.grid.same_as(study.reference_grid)
         assert result.windows == 1

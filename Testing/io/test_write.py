@@ -14,6 +14,7 @@ from BrainSegAccelLib.io.write import check_output, write_segmentation
 from BrainSegAccelLib.study.segmentation import Segmentation
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from label_schemes import TUMOUR
 from numpy.testing import assert_allclose, assert_array_equal
 
 SUFFIXES = (".seg.nrrd", ".nii.gz", ".nrrd")
@@ -52,7 +53,7 @@ def affines(draw) -> np.ndarray:
 
 def segmentation(affine: np.ndarray) -> Segmentation:
     labels = np.random.default_rng(0).integers(0, 4, SHAPE, dtype=np.uint8)
-    return Segmentation(labels, Grid(SHAPE, affine))
+    return Segmentation(labels, Grid(SHAPE, affine), TUMOUR.scheme)
 
 
 @settings(max_examples=40, deadline=None)

@@ -66,7 +66,7 @@ def result(engine: EngineInfo) -> RunResult:
         record=record,
     )
     return RunResult(
-        segmentation=Segmentation(labels, grid),
+        segmentation=Segmentation(labels, grid, TUMOUR.scheme),
         kept=KeptProbabilities.nothing(grid, TUMOUR),
         refinement=Refinement().resolve(TUMOUR),
         probabilities=np.zeros((3, 40, 24, 28), dtype=np.float32),

@@ -10,6 +10,7 @@ from BrainSegAccelLib.manifest.write import to_json
 from BrainSegAccelLib.postprocessing.refinement import ResolvedRefinement
 from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 
 
 def test_stages_before_and_after_count(manifest: Manifest) -> None:
@@ -27,7 +28,8 @@ def test_stages_before_and_after_count(manifest: Manifest) -> None:
 def test_another_output_takes_the_place_of_the_first(manifest: Manifest, result: RunResult) -> None:
     grid = result.segmentation.grid
     strict = ResolvedRefinement(dict.fromkeys(("ET", "TC", "WT"), 0.99), 2.0, 1.0)
-    cleared = with_output(manifest, Segmentation(result.segmentation.labels * 0, grid), strict)
+    empty = Segmentation(result.segmentation.labels * 0, grid, TUMOUR.scheme)
+    cleared = with_output(manifest, empty, strict)
     assert cleared.outputs[0].thresholds.ET == 0.99
     assert cleared.outputs[0].smallest_lesion_ml == 2.0
     assert manifest.outputs[0].thresholds.WT == 0.5

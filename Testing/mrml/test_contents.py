@@ -8,6 +8,7 @@ from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import study_from_nodes
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 OBLIQUE = np.array(
@@ -29,7 +30,7 @@ def fill(node, reference, value: int) -> None:
     grid = study_from_nodes({Modality.T1C: reference}).reference_grid
     labels = np.zeros(grid.shape, np.uint8)
     labels[3:7, 4:9, 5:11] = value
-    replace_content(node, Segmentation(labels, grid), reference)
+    replace_content(node, Segmentation(labels, grid, TUMOUR.scheme), reference)
     sign(node)
 
 

@@ -8,6 +8,7 @@ from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import study_from_nodes
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 from numpy.testing import assert_allclose
 
 OBLIQUE = np.array(
@@ -26,7 +27,7 @@ def test_mask_is_the_union_of_all_segments_in_place(node, add_volume, put_under)
     grid = study_from_nodes({Modality.T1C: reference}).reference_grid
     labels = np.zeros(grid.shape, np.uint8)
     labels[3:6, 4:9, 5:11], labels[6:8, 4:9, 5:11] = 1, 3
-    replace_content(node, Segmentation(labels, grid), reference)
+    replace_content(node, Segmentation(labels, grid, TUMOUR.scheme), reference)
     mask = mask_from_node(node)
     inside = np.argwhere(mask.array > 0)
     assert len(inside) == np.count_nonzero(labels)

@@ -6,8 +6,9 @@ import slicer
 from BrainSegAccelLib.mrml.geometry import RAS_FROM_LPS, array_from_matrix
 from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import volume_from_node
-from BrainSegAccelLib.study.regions import SEGMENTS, terminology_entry
 from BrainSegAccelLib.study.segmentation import Segmentation
+from BrainSegAccelLib.study.terminology import terminology_entry
+from label_schemes import TUMOUR
 from numpy.testing import assert_allclose, assert_array_equal
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import reference as reference_to
@@ -40,7 +41,7 @@ def result_for(reference, labels: tuple[int, ...] = (1, 2, 3)) -> Segmentation:
     values = np.zeros(grid.shape, np.uint8)
     for label in labels:
         values[2 * label : 2 * label + 3, 5:9, 7 : 12 + label] = label
-    return Segmentation(values, grid)
+    return Segmentation(values, grid, TUMOUR.scheme)
 
 
 def segments(node) -> list:
@@ -80,16 +81,16 @@ def test_three_segments_in_order_empty_or_not(reference, node, labels):
         "Oedema",
         "Enhancing tumour",
     ]
-    for segment, expected in zip(segments(node), SEGMENTS, strict=True):
-        assert segment.GetLabelValue() == expected.label
+    for segment, expected in zip(segments(node), TUMOUR.scheme.labels, strict=True):
+        assert segment.GetLabelValue() == expected.value
         assert_allclose(segment.GetColor(), np.array(expected.colour) / 255)
-        assert_array_equal(voxels_of(node, segment), result.labels == expected.label)
+        assert_array_equal(voxels_of(node, segment), result.labels == expected.value)
 
 
 def test_segments_carry_terminology_and_dicom_tags(reference, node):
     replace_content(node, result_for(reference), reference)
-    for segment, expected in zip(segments(node), SEGMENTS, strict=True):
-        assert segment.GetTerminology() == terminology_entry()[expected.label]
+    for segment, expected in zip(segments(node), TUMOUR.scheme.labels, strict=True):
+        assert segment.GetTerminology() == terminology_entry(expected, TUMOUR.scheme)
         assert tag(segment, "DICOM.SegmentAlgorithmType") == "AUTOMATIC"
         assert tag(segment, "DICOM.SegmentAlgorithmName") == "BrainSegAccel"
 
@@ -173,7 +174,7 @@ def test_listeners_see_only_the_finished_content(reference, node):
 def test_old_content_stays_when_the_new_one_cannot_be_built(reference, node):
     first = result_for(reference)
     replace_content(node, first, reference)
-    broken = Segmentation(np.full(first.labels.shape, "x", dtype=object), first.grid)
+    broken = Segmentation(np.full(first.labels.shape, "x", dtype=object), first.grid, TUMOUR.scheme)
     with pytest.raises(ValueError, match="x"):
         replace_content(node, broken, reference)
     assert_array_equal(voxels_of(node, segments(node)[0]), first.labels == 1)

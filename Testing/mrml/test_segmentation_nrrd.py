@@ -10,10 +10,11 @@ import slicer
 from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.io.write import write_segmentation
 from BrainSegAccelLib.mrml.segmentation import replace_content
-from BrainSegAccelLib.study.regions import SEGMENTS, terminology_entry
 from BrainSegAccelLib.study.segmentation import Segmentation
+from BrainSegAccelLib.study.terminology import terminology_entry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from label_schemes import TUMOUR
 from numpy.testing import assert_allclose, assert_array_equal
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
@@ -52,18 +53,18 @@ def label_map(segment) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("present", [(1, 2, 3), (2, 3), (1,), ()], ids=str)
 def test_opens_with_names_colours_codes_and_labels(scene, tmp_path, present):
-    written = Segmentation(labels(*present), Grid(SHAPE, np.eye(4)))
+    written = Segmentation(labels(*present), Grid(SHAPE, np.eye(4)), TUMOUR.scheme)
     write_segmentation(written, tmp_path / "x.seg.nrrd")
     content = opened(scene, tmp_path / "x.seg.nrrd").GetSegmentation()
     assert content.GetNumberOfSegments() == 3
     assert content.GetNumberOfLayers() == 1
-    for index, expected in enumerate(SEGMENTS):
+    for index, expected in enumerate(TUMOUR.scheme.labels):
         segment = content.GetNthSegment(index)
         assert content.GetNthSegmentID(index) == expected.identifier
         assert segment.GetName() == expected.name
         assert_allclose(segment.GetColor(), np.array(expected.colour) / 255, atol=1e-5)
-        assert segment.GetTerminology() == terminology_entry()[expected.label]
-        assert segment.GetLabelValue() == expected.label
+        assert segment.GetTerminology() == terminology_entry(expected, TUMOUR.scheme)
+        assert segment.GetLabelValue() == expected.value
         assert_array_equal(label_map(segment)[0], written.labels)
 
 
@@ -87,7 +88,7 @@ def test_lies_where_the_grid_is(scene, tmp_path, turn, tilt, spacing, mirrored, 
     affine[:3, 2] *= -1 if mirrored else 1
     affine[:3, 3] = origin
     path = tmp_path / "x.seg.nrrd"
-    write_segmentation(Segmentation(labels(2), Grid(SHAPE, affine)), path)
+    write_segmentation(Segmentation(labels(2), Grid(SHAPE, affine), TUMOUR.scheme), path)
 
     content = opened(scene, path).GetSegmentation()
 
@@ -111,7 +112,7 @@ def header(path: Path) -> dict[str, str]:
 
 
 def test_header_says_what_slicer_itself_writes(scene, add_volume, tmp_path):
-    written = Segmentation(labels(1, 3), Grid(SHAPE, np.diag([0.5, 0.5, 2.0, 1.0])))
+    written = Segmentation(labels(1, 3), Grid(SHAPE, np.diag([0.5, 0.5, 2.0, 1.0])), TUMOUR.scheme)
     write_segmentation(written, tmp_path / "ours.seg.nrrd")
 
     reference = add_volume(np.zeros(SHAPE, np.float32), RAS_FROM_LPS @ written.grid.affine)

@@ -5,6 +5,7 @@ import pytest
 from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.mrml.tables import chart_of, fill_table, stage_columns, volume_columns
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 
 
 def two_lesions() -> Segmentation:
@@ -13,7 +14,7 @@ def two_lesions() -> Segmentation:
     labels[2, 2, 2:4] = 3
     labels[10:18, 10:18, 10:18] = 2
     labels[12:14, 12:14, 12:14] = 1
-    return Segmentation(labels, Grid((20, 20, 20), np.diag([1.0, 1.0, 2.0, 1.0])))
+    return Segmentation(labels, Grid((20, 20, 20), np.diag([1.0, 1.0, 2.0, 1.0])), TUMOUR.scheme)
 
 
 def test_volumes_of_all_and_of_each_lesion():
@@ -28,7 +29,7 @@ def test_volumes_of_all_and_of_each_lesion():
 
 def test_no_tumour_is_a_row_of_zeros():
     labels = np.zeros((4, 4, 4), np.uint8)
-    columns = volume_columns(Segmentation(labels, Grid((4, 4, 4), np.eye(4))))
+    columns = volume_columns(Segmentation(labels, Grid((4, 4, 4), np.eye(4)), TUMOUR.scheme))
     assert columns["part"] == ["all"]
     assert columns["whole tumour ml"] == [0.0]
 

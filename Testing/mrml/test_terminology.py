@@ -4,15 +4,12 @@ import json
 
 import pytest
 import slicer
+from BrainSegAccelLib.models.package import load_package, shipped_models
 from BrainSegAccelLib.resources import resource
-from BrainSegAccelLib.study.regions import (
-    ANATOMIC_REGION,
-    PROPERTY_CATEGORY,
-    SEGMENTS,
-    TERMINOLOGY_CONTEXT,
-    terminology_entry,
-)
+from BrainSegAccelLib.study.terminology import terminology_document, terminology_entry
+from label_schemes import TUMOUR
 
+SCHEME = TUMOUR.scheme
 SHIPPED = resource("Terminologies", "BrainSegAccel.term.json")
 
 
@@ -25,37 +22,36 @@ def coded(code) -> tuple[str, str, str]:
     return code.GetCodingSchemeDesignator(), code.GetCodeValue(), code.GetCodeMeaning()
 
 
-@pytest.mark.parametrize("segment", SEGMENTS, ids=lambda segment: segment.identifier)
-def test_entry_reads_and_writes_as_slicer_does(logic, segment):
-    text = terminology_entry()[segment.label]
+@pytest.mark.parametrize("label", SCHEME.labels, ids=lambda label: label.identifier)
+def test_entry_reads_and_writes_as_slicer_does(logic, label):
+    text = terminology_entry(label, SCHEME)
     entry = slicer.vtkSlicerTerminologyEntry()
     assert logic.DeserializeTerminologyEntry(text, entry)
-    assert entry.GetTerminologyContextName() == TERMINOLOGY_CONTEXT
+    assert entry.GetTerminologyContextName() == SCHEME.name
     for found, expected in (
-        (entry.GetCategoryObject(), PROPERTY_CATEGORY),
-        (entry.GetTypeObject(), segment.property_type),
-        (entry.GetRegionObject(), ANATOMIC_REGION),
+        (entry.GetCategoryObject(), SCHEME.category),
+        (entry.GetTypeObject(), label.code),
+        (entry.GetRegionObject(), SCHEME.anatomic_region),
     ):
         assert coded(found) == (expected.scheme, expected.value, expected.meaning)
     assert logic.SerializeTerminologyEntry(entry) == text
 
 
-@pytest.mark.parametrize("segment", SEGMENTS, ids=lambda segment: segment.identifier)
-def test_slicer_finds_the_colour_in_the_shipped_terminology(logic, segment):
-    assert logic.LoadTerminologyFromFile(str(SHIPPED)) == TERMINOLOGY_CONTEXT
+@pytest.mark.parametrize("label", SCHEME.labels, ids=lambda label: label.identifier)
+def test_slicer_finds_the_colour_in_the_shipped_terminology(logic, label):
+    assert logic.LoadTerminologyFromFile(str(SHIPPED)) == SCHEME.name
     entry = slicer.vtkSlicerTerminologyEntry()
-    logic.DeserializeTerminologyEntry(terminology_entry()[segment.label], entry)
+    logic.DeserializeTerminologyEntry(terminology_entry(label, SCHEME), entry)
     assert logic.UpdateEntryFromLoadedTerminologies(entry, [], [])
-    assert entry.GetTypeObject().GetRecommendedDisplayRGBValue() == segment.colour
+    assert entry.GetTypeObject().GetRecommendedDisplayRGBValue() == label.colour
 
 
 def test_slicer_recognises_the_file_when_it_is_dropped_on_the_window(logic):
     assert logic.LoadContextFromFile(str(SHIPPED))
 
 
-def test_shipped_terminology_lists_our_segments_and_nothing_else():
-    (category,) = json.loads(SHIPPED.read_text())["SegmentationCodes"]["Category"]
-    assert category["CodeValue"] == PROPERTY_CATEGORY.value
-    assert [entry["CodeValue"] for entry in category["Type"]] == [
-        segment.property_type.value for segment in SEGMENTS
-    ]
+@pytest.mark.parametrize("model", shipped_models())
+def test_shipped_terminology_is_that_of_the_shipped_models(model):
+    """`tools/write_terminology.py` makes it."""
+    scheme = load_package(model).card.outputs.scheme
+    assert json.loads(SHIPPED.read_text(encoding="utf-8")) == terminology_document(scheme)

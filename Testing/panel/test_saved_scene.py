@@ -11,7 +11,8 @@ from BrainSegAccelLib.mrml.volumes import volume_from_node
 from BrainSegAccelLib.panel.questions import Overwrite
 from BrainSegAccelLib.runs.progress import StageClock
 from BrainSegAccelLib.study.modality import Modality
-from BrainSegAccelLib.study.regions import SEGMENTS, terminology_entry
+from BrainSegAccelLib.study.terminology import terminology_entry
+from label_schemes import TUMOUR
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import reference
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
@@ -64,7 +65,7 @@ def result(request, oblique, apply, reload, ui):
 
 def centres(node, label: int) -> np.ndarray:
     """Return where the voxels of a segment lie in world, LPS mm, sorted."""
-    segment = node.GetSegmentation().GetSegment(SEGMENTS[label - 1].identifier)
+    segment = node.GetSegmentation().GetSegment(TUMOUR.scheme.labels[label - 1].identifier)
     image = segment.GetRepresentation("Binary labelmap")
     voxels = vtk_to_numpy(image.GetPointData().GetScalars())
     found = np.argwhere(voxels.reshape(image.GetDimensions()[::-1]) == segment.GetLabelValue())
@@ -87,29 +88,29 @@ def in_order(points: np.ndarray) -> np.ndarray:
 def test_names_and_colours(result):
     assert result.GetName() == "case T1c tumour"
     content = result.GetSegmentation()
-    assert list(content.GetSegmentIDs()) == [s.identifier for s in SEGMENTS]
-    for segment in SEGMENTS:
+    assert list(content.GetSegmentIDs()) == [s.identifier for s in TUMOUR.scheme.labels]
+    for segment in TUMOUR.scheme.labels:
         held = content.GetSegment(segment.identifier)
         assert held.GetName() == segment.name
         np.testing.assert_allclose(held.GetColor(), np.array(segment.colour) / 255, atol=1e-6)
 
 
 def test_terminology(result):
-    for segment in SEGMENTS:
+    for segment in TUMOUR.scheme.labels:
         entry = reference("")
         held = result.GetSegmentation().GetSegment(segment.identifier)
         assert held.GetTag("TerminologyEntry", entry)
-        assert str(entry) == terminology_entry()[segment.label]
+        assert str(entry) == terminology_entry(segment, TUMOUR.scheme)
 
 
 def test_every_voxel_lies_where_the_run_found_it(result, worker, session):
     found, _ = session.segment(worker.requests[-1], StageClock())
     labels, affine = found.segmentation.labels, found.segmentation.grid.affine
     assert len(np.unique(labels)) > 2
-    for segment in SEGMENTS:
-        ijk = np.argwhere(labels == segment.label)[:, ::-1]
+    for segment in TUMOUR.scheme.labels:
+        ijk = np.argwhere(labels == segment.value)[:, ::-1]
         expected = in_order(ijk @ affine[:3, :3].T + affine[:3, 3])
-        np.testing.assert_allclose(centres(result, segment.label), expected, atol=1e-2)
+        np.testing.assert_allclose(centres(result, segment.value), expected, atol=1e-2)
 
 
 def test_manifest_and_tables(result, ui):

@@ -51,10 +51,10 @@ def test_any_threshold_gives_what_the_whole_volume_would(thresholds) -> None:
 
 def test_the_smallest_lesion_is_set_in_millilitres() -> None:
     kept = _kept(TWO)
-    both = refine(kept, _settings(0.0)).volume_ml(1, 2, 3)
-    small = refine(kept, _settings(0.5)).volume_ml(1, 2, 3)
+    both = refine(kept, _settings(0.0)).volume_ml([1, 2, 3])
+    small = refine(kept, _settings(0.5)).volume_ml([1, 2, 3])
     assert 0.5 < small < both
-    assert refine(kept, _settings(100.0)).volume_ml(1, 2, 3) == 0.0
+    assert refine(kept, _settings(100.0)).volume_ml([1, 2, 3]) == 0.0
 
 
 def test_weak_parts_are_found_by_a_lower_threshold() -> None:

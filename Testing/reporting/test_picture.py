@@ -8,8 +8,8 @@ import pytest
 from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.reporting.picture import draw_result
 from BrainSegAccelLib.study.modality import Modality
-from BrainSegAccelLib.study.regions import SEGMENTS, Label
 from BrainSegAccelLib.study.segmentation import Segmentation
+from label_schemes import TUMOUR
 
 ALIGNED = np.diag([2.0, 2.0, 2.0, 1.0])
 # i runs to superior, j to anterior and a little to the left, k to the right.
@@ -23,8 +23,9 @@ def head(affine: np.ndarray, tumour: bool = True) -> tuple[Volume, Segmentation]
     place = grid.to_patient(voxels) - grid.corners().mean(axis=0)
     inside = np.linalg.norm(place, axis=-1) < 42
     lesion = np.linalg.norm(place - (20, -20, 5), axis=-1) < 10
-    labels = np.where(lesion & tumour, Label.ENHANCING_TUMOUR, 0).astype(np.uint8)
-    return Volume((100.0 * inside).astype(np.float32), affine), Segmentation(labels, grid)
+    labels = np.where(lesion & tumour, 3, 0).astype(np.uint8)
+    volume = Volume((100.0 * inside).astype(np.float32), affine)
+    return volume, Segmentation(labels, grid, TUMOUR.scheme)
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -35,7 +36,7 @@ def pixels(path: Path) -> np.ndarray:
 
 def contour_centre(picture: np.ndarray) -> np.ndarray:
     """Mean (row, column), 0 to 1, of the contour's colour in the axial view, the left third."""
-    colour = np.array(SEGMENTS[2].colour) / 255.0
+    colour = np.array(TUMOUR.scheme.label(3).colour) / 255.0
     area = picture[: int(0.84 * len(picture)), : picture.shape[1] // 3]
     rows, columns = np.nonzero(np.abs(area - colour).max(axis=-1) < 0.08)
     assert rows.size > 50

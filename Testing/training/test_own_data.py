@@ -84,7 +84,7 @@ def test_a_case_is_what_inference_sees_of_it(small_brains: Path) -> None:
         assert torch.equal(image >= 0.5, expected != 0)
         again = normalise(image, image > 0)
         torch.testing.assert_close(again, expected, rtol=0, atol=2e-2)
-    truth = read_labels(files.labels).labels
+    truth = read_labels(files.labels, TUMOUR.outputs.scheme).labels
     for region, labels in zip(case.regions > 0.5, ((3,), (1, 3), (1, 2, 3)), strict=True):
         assert int(region.sum()) == np.isin(truth, labels).sum() > 0
         assert not (region & ~case.mask).any()
@@ -141,7 +141,7 @@ def test_nothing_left_to_train_on_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "shift_mm", "message"),
     [
-        ({3: 7}, 0.0, r"seg\.nii\.gz: not a label map: value 7"),
+        ({3: 7}, 0.0, r"seg\.nii\.gz: value 7 is no label"),
         ({}, 2.0, r"seg\.nii\.gz: does not lie on the grid of T1c \(t1c\.nii\.gz\)"),
     ],
 )

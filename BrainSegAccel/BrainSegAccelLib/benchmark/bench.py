@@ -214,7 +214,7 @@ class _Reference:
 def _truth(case: Path, found: Segmentation) -> Segmentation | None:
     """Return the labels of a case if there are some, and on the grid of the results."""
     try:
-        labels = read_labels(label_file(case))
+        labels = read_labels(label_file(case), found.scheme)
     except InputError:
         return None
     return labels if labels.grid.same_as(found.grid, GRID_TOLERANCE_MM) else None

@@ -58,5 +58,6 @@ def demo(
             draw_result(done.study, done.result.segmentation, picture)
     print_summary(done, job)
     print(f"{'picture':<13} {picture}\n\nAgainst the truth of this synthetic case:")
-    truth = read_labels(case_dir / "seg.nii.gz")
-    Console(highlight=False).print(evaluate(done.result.segmentation, truth).as_table())
+    found = done.result.segmentation
+    truth = read_labels(case_dir / "seg.nii.gz", found.scheme)
+    Console(highlight=False).print(evaluate(found, truth).as_table())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .services import Services
 
 HELP = "brainsegaccel evaluate --help shows what can be given"
-ONLY_FOR_CASES = ("subsets", "output", "model", "backend", "precision", "device")
+ONLY_FOR_CASES = ("subsets", "output", "backend", "precision", "device")
 REPORT = "evaluation"
 
 
@@ -54,12 +54,12 @@ def evaluate(
 ) -> None:
     """Compare two label maps, or a model with labelled cases: Dice and HD95 by region.
 
-    Label 4 counts as enhancing tumour, as in BraTS up to 2021. A case below DIR is a folder with
+    Label maps are read by the labels of the model, --model. A case below DIR is a folder with
     modalities, found as segment finds them, and labels: one image named seg, label or truth.
     """
     _check_arguments(context, prediction, reference, cases)
     if prediction is not None and reference is not None:
-        _compare(prediction, reference, as_json)
+        _compare(prediction, reference, model, as_json)
         return
     assert cases is not None
     from ..errors import RunError
@@ -114,10 +114,11 @@ def _check_arguments(
             raise InputError("has an effect only with --cases", where=f"--{name}", remedy=HELP)
 
 
-def _compare(prediction: Path, reference: Path, as_json: bool) -> None:
+def _compare(prediction: Path, reference: Path, model: str, as_json: bool) -> None:
     from ..evaluation.pair import evaluate_files
+    from ..models.package import load_package
 
-    evaluation = evaluate_files(prediction, reference)
+    evaluation = evaluate_files(prediction, reference, load_package(model).card.outputs.scheme)
     if as_json:
         print(json.dumps(evaluation.as_document(), indent=2))
     else:

@@ -45,5 +45,5 @@ def evaluate_baseline(flair: Volume, truth: Segmentation) -> RegionEvaluation:
         dice=dice(found, expected),
         hd95_mm=hd95(found, expected, truth.grid.spacing),
         prediction_ml=np.count_nonzero(found) * truth.grid.voxel_volume_mm3 / 1000.0,
-        reference_ml=truth.volume_ml(*Region.WT.labels),
+        reference_ml=truth.volume_ml(Region.WT.labels),
     )

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..io.read_labels import read_labels
 from ..metrics.regions import score
+from ..study.label_scheme import LabelScheme
 from ..study.regions import Region
 from ..study.segmentation import Segmentation
 
@@ -72,12 +73,14 @@ class Evaluation:
         return table
 
 
-def evaluate_files(prediction: Path, reference: Path) -> Evaluation:
+def evaluate_files(prediction: Path, reference: Path, scheme: LabelScheme) -> Evaluation:
     """Read and compare two label files, see `read_labels` for what they may hold.
+
+    :param scheme: what the values of both mean.
 
     :raises InputError: a file that is not a label map; files that lie on different grids.
     """
-    found, expected = read_labels(prediction), read_labels(reference)
+    found, expected = (read_labels(path, scheme) for path in (prediction, reference))
     _check_grids(found, expected, prediction, reference)
     return evaluate(found, expected)
 
@@ -93,8 +96,8 @@ def evaluate(prediction: Segmentation, reference: Segmentation) -> Evaluation:
             region: RegionEvaluation(
                 dice=scores[region].dice,
                 hd95_mm=scores[region].hd95_mm,
-                prediction_ml=prediction.volume_ml(*region.labels),
-                reference_ml=reference.volume_ml(*region.labels),
+                prediction_ml=prediction.volume_ml(region.labels),
+                reference_ml=reference.volume_ml(region.labels),
             )
             for region in Region
         }

@@ -109,7 +109,7 @@ def evaluate_case(
         lie on none of the images' grids.
     """
     images, labels = find_sources(folder), label_file(folder)
-    study, truth = read_study(images), read_labels(labels)
+    study, truth = read_study(images), read_labels(labels, pipeline.package.card.outputs.scheme)
     overlaid = [m for m in study if truth.grid.same_as(study[m].grid, GRID_TOLERANCE_MM)]
     if not overlaid:
         raise InputError(

@@ -38,7 +38,7 @@ def write_segmentation(
     """Write a segmentation; an existing file is replaced only when the new one is complete.
 
     ``.seg.nrrd`` carries segment names, colours and terminology; ``.nii.gz`` and ``.nrrd`` are
-    plain uint8 label maps (1 necrotic core, 2 oedema, 3 enhancing tumour); ``.dcm`` is a DICOM SEG.
+    plain uint8 label maps of the scheme's values; ``.dcm`` is a DICOM SEG.
 
     :param origin: the DICOM series that the labels lie on; only ``.dcm`` needs it.
     :raises InputError: unknown suffix, a sheared grid in ``.nii.gz``, ``.dcm`` without a series.

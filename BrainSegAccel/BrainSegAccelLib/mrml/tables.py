@@ -13,26 +13,28 @@ from vtkmodules.vtkCommonCore import (
 )
 
 from ..postprocessing.lesions import lesions
-from ..study.regions import SEGMENTS, Region
 from ..study.segmentation import Segmentation
 
 Columns = Mapping[str, Sequence[str] | Sequence[float]]
 
 
 def volume_columns(segmentation: Segmentation) -> Columns:
-    """Return millilitres of every region and segment: a row for all, and one for each lesion."""
+    """Return millilitres of every region and label: a row for all, and one for each lesion.
+
+    A label that is a region by itself is shown once.
+    """
     parts = {"all": segmentation}
     parts |= {f"lesion {number}": part for number, part in enumerate(lesions(segmentation), 1)}
-    regions = {
-        f"{region.label} ml": [round(p.volume_ml(*region.labels), 3) for p in parts.values()]
-        for region in (Region.WT, Region.TC, Region.ET)
+    scheme = segmentation.scheme
+    shown = {region.name: region.labels for region in scheme.outermost_first()}
+    alone = {region.labels for region in scheme.regions}
+    rest = [label for label in scheme.labels if (label.value,) not in alone]
+    shown |= {label.name.lower(): (label.value,) for label in rest}
+    columns = {
+        f"{name} ml": [round(part.volume_ml(values), 3) for part in parts.values()]
+        for name, values in shown.items()
     }
-    segments = {
-        f"{s.name.lower()} ml": [round(p.volume_ml(s.label), 3) for p in parts.values()]
-        for s in SEGMENTS
-        if s.name.lower() != Region.ET.label
-    }
-    return {"part": list(parts), **regions, **segments}
+    return {"part": list(parts), **columns}
 
 
 def stage_columns(stages_ms: Mapping[str, float]) -> Columns:

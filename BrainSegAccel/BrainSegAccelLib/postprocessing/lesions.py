@@ -32,5 +32,5 @@ def lesions(segmentation: Segmentation) -> tuple[Segmentation, ...]:
         start = np.array([s.start + o.start for s, o in zip(box, around, strict=True)][::-1])
         affine = segmentation.grid.affine.copy()
         affine[:3, 3] = segmentation.grid.to_patient(start.astype(float))
-        found.append(Segmentation(part, Grid(part.shape, affine)))
+        found.append(Segmentation(part, Grid(part.shape, affine), segmentation.scheme))
     return tuple(found)

@@ -25,4 +25,4 @@ def refine(kept: KeptProbabilities, refinement: ResolvedRefinement) -> Segmentat
             kept.grid.voxel_volume_mm3,
             refinement.smallest_lesion_ml,
         )
-    return Segmentation(labels, kept.grid)
+    return Segmentation(labels, kept.grid, kept.outputs.scheme)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..geometry.resampling import to_image
 from ..geometry.volume import Volume
 from ..io.atomic import atomic_write
+from ..study.label_scheme import LabelScheme
 from ..study.modality import Modality, reference_of
-from ..study.regions import SEGMENTS, Region
 from ..study.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _figure(
         axes = figure.add_subplot(grid[0, column])
         index = _widest(labels, view.axis)
         shown, drawn = (np.moveaxis(array, view.axis, 0)[index] for array in (image, labels))
-        _draw_slice(axes, shown, drawn, view)
+        _draw_slice(axes, shown, drawn, view, segmentation.scheme)
         if view is _VIEWS[0]:
             _draw_scale(axes)
     _draw_texts(figure, segmentation, reference)
@@ -145,7 +145,11 @@ def _widest(labels: NDArray[np.uint8], axis: int) -> int:
 
 
 def _draw_slice(
-    axes: Axes, image: NDArray[np.float32], labels: NDArray[np.uint8], view: _View
+    axes: Axes,
+    image: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    view: _View,
+    scheme: LabelScheme,
 ) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -153,9 +157,9 @@ def _draw_slice(
     origin: Literal["lower", "upper"] = "lower" if view.flipped else "upper"
     axes.imshow(image, cmap=grey, vmin=0, vmax=1, origin=origin, interpolation="bilinear")
     overlay = np.zeros((*labels.shape, 4))
-    for segment in SEGMENTS:
-        colour = np.array(segment.colour) / 255.0
-        mask = labels == segment.label
+    for label in scheme.labels:
+        colour = np.array(label.colour) / 255.0
+        mask = labels == label.value
         overlay[mask] = (*colour, _OVERLAY_ALPHA)
         if mask.any():
             axes.contour(
@@ -204,7 +208,7 @@ def _draw_texts(figure: Figure, segmentation: Segmentation, reference: Modality)
     from matplotlib.patches import Patch
 
     volumes = segmentation.volumes_ml()
-    found = volumes[Region.WT] > 0
+    found, scheme = bool(segmentation.labels.any()), segmentation.scheme
     figure.text(
         0.02, 0.955, "BrainSegAccel", color=_TEXT, fontsize=13, fontweight="bold", va="center"
     )
@@ -221,10 +225,10 @@ def _draw_texts(figure: Figure, segmentation: Segmentation, reference: Modality)
     )
     handles = [
         Patch(
-            facecolor=(*np.array(segment.colour) / 255.0, 0.75),
-            label=f"{segment.name}  {segmentation.volume_ml(segment.label):.1f} ml",
+            facecolor=(*np.array(label.colour) / 255.0, 0.75),
+            label=f"{label.name}  {volumes[label.identifier]:.1f} ml",
         )
-        for segment in SEGMENTS
+        for label in scheme.labels
     ]
     figure.legend(
         handles=handles,
@@ -241,7 +245,11 @@ def _draw_texts(figure: Figure, segmentation: Segmentation, reference: Modality)
     figure.text(
         0.98,
         0.085,
-        " · ".join(f"{region.label} {volumes[region]:.1f} ml" for region in (Region.TC, Region.WT)),
+        " · ".join(
+            f"{region.name} {volumes[region.identifier]:.1f} ml"
+            for region in scheme.regions
+            if len(region.labels) > 1
+        ),
         color=_TEXT,
         fontsize=10,
         ha="right",

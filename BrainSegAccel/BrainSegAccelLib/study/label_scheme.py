@@ -118,6 +118,13 @@ class LabelScheme(_Value):
         """Return the regions that lie within no other: all that can be tumour."""
         return tuple(region for region in self.regions if region.parent is None)
 
+    def outermost_first(self) -> tuple[Region, ...]:
+        """Return the regions so that each comes after the one that it lies within."""
+        ordered = list(self.outermost())
+        for region in ordered:
+            ordered += [each for each in self.regions if each.parent == region.identifier]
+        return tuple(ordered)
+
     def painted(self) -> tuple[tuple[Region, int], ...]:
         """Return the regions in the order in which they are painted over one another.
 
@@ -126,10 +133,7 @@ class LabelScheme(_Value):
 
         :raises ValueError: a region has no such label, or several.
         """
-        ordered = list(self.outermost())
-        for region in ordered:
-            ordered += [each for each in self.regions if each.parent == region.identifier]
-        painted = []
+        ordered, painted = self.outermost_first(), []
         for index, region in enumerate(ordered):
             later = {value for other in ordered[index + 1 :] for value in other.labels}
             own = [value for value in region.labels if value not in later]

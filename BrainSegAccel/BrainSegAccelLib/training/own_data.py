@@ -70,7 +70,7 @@ def read_own_case(files: LabelledCase, device: torch.device) -> OwnCase:
         reference image.
     """
     study = read_study(files.images)
-    labels = read_labels(files.labels)
+    labels = read_labels(files.labels, TUMOUR.outputs.scheme)
     _check_grid(labels, study.reference_grid, files)
     seen = preprocess(study, TUMOUR.inputs, WHOLE_BRAIN, find_brain=find_brain)
     regions = [
@@ -150,7 +150,7 @@ def _position(name: str) -> float:
 
 def _check_labels(files: LabelledCase) -> None:
     reference = read_volume(files.images[reference_of(files.images)])
-    _check_grid(read_labels(files.labels), reference.grid, files)
+    _check_grid(read_labels(files.labels, TUMOUR.outputs.scheme), reference.grid, files)
 
 
 def _check_grid(labels: Segmentation, reference: Grid, files: LabelledCase) -> None:

@@ -107,9 +107,8 @@ def unpack_segmented(message: messages.SegmentedMessage, folder: Path) -> events
     """Return the result, its arrays over shared memory that has no name any more."""
     kept = _unpack_kept(message.kept, folder)
     labels = _take(folder, message.labels)
-    return events.Segmented(
-        message.task, Segmentation(labels, kept.grid), kept, message.manifest, message.warnings
-    )
+    segmentation = Segmentation(labels, kept.grid, kept.outputs.scheme)
+    return events.Segmented(message.task, segmentation, kept, message.manifest, message.warnings)
 
 
 def run_through(steps: Steps[MessageT]) -> MessageT:

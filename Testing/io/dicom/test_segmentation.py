@@ -17,9 +17,11 @@ from BrainSegAccelLib.io.dicom.segmentation import Origin, check_source, write_s
 from BrainSegAccelLib.io.dicom.sort import series_in
 from BrainSegAccelLib.io.dicom.stack import Stack, stack_of
 from BrainSegAccelLib.io.write import write_segmentation
-from BrainSegAccelLib.study.regions import SEGMENTS
+from BrainSegAccelLib.study.label_scheme import Region
 from BrainSegAccelLib.study.segmentation import Segmentation
 from dicom_phantom import PERSON, enhanced, head, rotation, save, save_series, slices
+from label_schemes import TUMOUR, label
+from label_schemes import scheme as scheme_of
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
@@ -30,7 +32,7 @@ def blobs(grid: Grid, seed: int = 0) -> Segmentation:
     """Labels 0 to 3 in random blocks; the outermost planes stay empty."""
     labels = np.random.default_rng(seed).integers(0, 4, grid.shape).astype(np.uint8)
     labels[[0, -1]] = 0
-    return Segmentation(labels, grid)
+    return Segmentation(labels, grid, TUMOUR.scheme)
 
 
 def write(stack: Stack, segmentation: Segmentation, path: Path) -> Path:
@@ -109,12 +111,12 @@ def test_what_it_says(tmp_path: Path) -> None:
     assert series.SeriesInstanceUID == source.SeriesInstanceUID
     referred = {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence}
     assert referred == {one.instance for one in stack.slices}
-    for segment, item in zip(SEGMENTS, found.SegmentSequence, strict=True):
-        assert (item.SegmentNumber, item.SegmentLabel) == (segment.label, segment.name)
+    for segment, item in zip(TUMOUR.scheme.labels, found.SegmentSequence, strict=True):
+        assert (item.SegmentNumber, item.SegmentLabel) == (segment.value, segment.name)
         assert item.SegmentAlgorithmType == "AUTOMATIC"
         (kind,) = item.SegmentedPropertyTypeCodeSequence
-        assert kind.CodeValue == segment.property_type.value
-        assert kind.CodingSchemeDesignator == segment.property_type.scheme
+        assert kind.CodeValue == segment.code.value
+        assert kind.CodingSchemeDesignator == segment.code.scheme
         assert item.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "49755003"
         assert item.AnatomicRegionSequence[0].CodeValue == "12738006"
         (algorithm,) = item.SegmentationAlgorithmIdentificationSequence
@@ -123,10 +125,28 @@ def test_what_it_says(tmp_path: Path) -> None:
         assert algorithm.AlgorithmFamilyCodeSequence[0].CodeMeaning == "Artificial Intelligence"
 
 
+def test_labels_that_are_not_numbered_from_one(tmp_path: Path) -> None:
+    """Segments of DICOM SEG are numbered without gaps, whatever the values of the labels."""
+    labels_ = (label(40, "second", "Second"), label(7, "first", "First"))
+    region = Region(identifier="both", name="both", labels=(7, 40))
+    scheme = scheme_of(labels_, (region,))
+    save_series(tmp_path / "s", head())
+    stack = series_in(tmp_path / "s")
+    labels = np.zeros(stack.grid.shape, np.uint8)
+    labels[1, 2:4, 3], labels[2, 5, 6:9] = 7, 40
+    found = highdicom.seg.segread(
+        write(stack, Segmentation(labels, stack.grid, scheme), tmp_path / "x.dcm")
+    )
+    shown = {item.SegmentLabel: item.SegmentNumber for item in found.SegmentSequence}
+    assert shown == {"Second": 1, "First": 2}
+    volume = found.get_volume(combine_segments=True).array
+    assert [np.count_nonzero(volume == number) for number in (1, 2)] == [3, 2]
+
+
 def test_no_tumour_at_all(tmp_path: Path) -> None:
     save_series(tmp_path / "s", head())
     stack = series_in(tmp_path / "s")
-    empty = Segmentation(np.zeros(stack.grid.shape, np.uint8), stack.grid)
+    empty = Segmentation(np.zeros(stack.grid.shape, np.uint8), stack.grid, TUMOUR.scheme)
     found = highdicom.seg.segread(write(stack, empty, tmp_path / "x.dcm"))
     assert found.number_of_segments == 3
     assert not found.pixel_array.any()

@@ -13,13 +13,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from ... import __version__
 from ...errors import InputError, UnavailableError
-from ...study.regions import ANATOMIC_REGION, PROPERTY_CATEGORY, SEGMENTS, Code, Segment
+from ...study.label_scheme import Code, Label, LabelScheme
 from ...study.segmentation import Segmentation
 from .stack import Stack
 
@@ -30,7 +32,7 @@ SERIES_NUMBER_OFFSET = 9000
 """Added to the number of the source series: high enough to come after what a scanner makes."""
 
 _SOFTWARE = "BrainSegAccel"
-_FAMILY = Code("DCM", "123110", "Artificial Intelligence")
+_FAMILY = Code(scheme="DCM", value="123110", meaning="Artificial Intelligence")
 _REQUIRED = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
     *("StudyID", "StudyDate", "StudyTime", "AccessionNumber"),
@@ -72,7 +74,7 @@ def check_source(stack: Stack) -> None:
 
 
 def write_segmentation_dicom(segmentation: Segmentation, path: Path, origin: Origin) -> None:
-    """Write the three segments, empty ones included, as one binary DICOM SEG.
+    """Write a segment for every label, empty ones included, as one binary DICOM SEG.
 
     :raises InputError: the labels do not lie on the source's grid.
     """
@@ -97,14 +99,17 @@ def _dataset(segmentation: Segmentation, origin: Origin) -> Dataset:
     name, version = origin.model
     return DicomSegmentation(
         source_images=_sources(stack),
-        pixel_array=segmentation.labels,
+        pixel_array=_numbered(segmentation),
         plane_positions=[
             PlanePositionSequence("PATIENT", one.plane.position.tolist())
             for one in stack.slices
             if one.plane
         ],
         segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[_description(segment, origin) for segment in SEGMENTS],
+        segment_descriptions=[
+            _description(label, number, segmentation.scheme, origin)
+            for number, label in enumerate(segmentation.scheme.labels, 1)
+        ],
         series_instance_uid=generate_uid(),
         series_number=SERIES_NUMBER_OFFSET + (stack.slices[0].series_number or 0),
         sop_instance_uid=generate_uid(),
@@ -117,6 +122,14 @@ def _dataset(segmentation: Segmentation, origin: Origin) -> Dataset:
         content_description="Brain tumour; research use, not for diagnosis",
         series_description=f"{_SOFTWARE} brain tumour",
     )
+
+
+def _numbered(segmentation: Segmentation) -> NDArray[np.uint8]:
+    """Return the label map with labels numbered from 1 in the scheme's order, as segments are."""
+    numbers = np.zeros(256, dtype=np.uint8)
+    for number, label in enumerate(segmentation.scheme.labels, 1):
+        numbers[label.value] = number
+    return numbers[segmentation.labels]
 
 
 def _sources(stack: Stack) -> list[Dataset]:
@@ -147,18 +160,18 @@ def _sources(stack: Stack) -> list[Dataset]:
     return datasets
 
 
-def _description(segment: Segment, origin: Origin) -> Any:
+def _description(label: Label, number: int, scheme: LabelScheme, origin: Origin) -> Any:
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
 
     name, version = origin.model
     return SegmentDescription(
-        segment_number=int(segment.label),
-        segment_label=segment.name,
-        segmented_property_category=_coded(PROPERTY_CATEGORY),
-        segmented_property_type=_coded(segment.property_type),
-        anatomic_regions=[_coded(ANATOMIC_REGION)],
+        segment_number=number,
+        segment_label=label.name,
+        segmented_property_category=_coded(scheme.category),
+        segmented_property_type=_coded(label.code),
+        anatomic_regions=[_coded(scheme.anatomic_region)],
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=AlgorithmIdentificationSequence(
             name=f"{_SOFTWARE} {name}",
@@ -168,8 +181,8 @@ def _description(segment: Segment, origin: Origin) -> Any:
             parameters=dict(origin.parameters) or None,
         ),
         tracking_uid=generate_uid(),
-        tracking_id=segment.identifier,
-        display_color=CIELabColor.from_rgb(*segment.colour),
+        tracking_id=label.identifier,
+        display_color=CIELabColor.from_rgb(*label.colour),
     )
 
 
