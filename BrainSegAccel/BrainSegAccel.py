@@ -191,7 +191,7 @@ class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.manifestJson: str | None = None
         """The manifest of the last run that succeeded."""
-        self._request: tuple[str, str, str, str] | None = None
+        self._request: tuple | None = None
         self._pipeline = None
 
     def getParameterNode(self) -> BrainSegAccelParameterNode:
@@ -219,13 +219,17 @@ class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
         :raises InputError: unusable volumes, backend or precision; the scene is as it was.
         """
         # Here, since what they import is installed when the panel is first used.
+        from BrainSegAccelLib.backends.choice import EngineChoice
         from BrainSegAccelLib.manifest.write import to_json
         from BrainSegAccelLib.mrml.registration import BrainsFitRegistration
         from BrainSegAccelLib.mrml.run import segment_nodes
         from BrainSegAccelLib.resources import DEFAULT_MODEL
         from BrainSegAccelLib.runs.pipeline import Pipeline
+        from BrainSegAccelLib.settings import checked
 
-        request = (backend, precision, device, model or DEFAULT_MODEL)
+        asked = {"backend": backend, "precision": precision, "device": device}
+        engine = checked(EngineChoice, asked)
+        request = (model or DEFAULT_MODEL, engine)
         if self._request != request:
             registration = BrainsFitRegistration(slicer.mrmlScene, slicer.app.processEvents)
             self._pipeline = Pipeline(*request, registration=registration)
@@ -234,8 +238,7 @@ class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
             self._pipeline,
             volumes,
             segmentation,
-            requested_backend=backend,
-            requested_precision=precision,
+            engine=engine,
             progress=progress,
         )
         self.manifestJson = to_json(run.manifest)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.batch.task import Task
 from BrainSegAccelLib.geometry.resampling import to_image
-from BrainSegAccelLib.runs.job import Job
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.study.study import Study
 
 MakeTasks = Callable[[int], list[Task]]
@@ -26,20 +27,15 @@ def make_tasks(
 
     def make(count: int) -> list[Task]:
         tasks = []
+        engine = EngineChoice(backend="onnxruntime")
+        options = RunOptions(model=str(tiny_card), engine=engine)
         for number in range(count):
             folder = tmp_path / "cases" / f"c{number}"
             folder.mkdir(parents=True)
             image = to_image(volume.array + number, volume.grid)
             sitk.WriteImage(image, str(folder / "t1c.nii.gz"))
             output = tmp_path / "out" / f"c{number}.nii.gz"
-            job = Job(
-                inputs={},
-                output=output,
-                manifest=tmp_path / "out" / f"c{number}.manifest.json",
-                model=str(tiny_card),
-                backend="onnxruntime",
-            )
-            tasks.append(Task(f"c{number}", folder, job))
+            tasks.append(Task(f"c{number}", folder, output, options))
         return tasks
 
     return make

@@ -48,7 +48,7 @@ def test_killed_workers_lose_no_case_and_do_none_twice(make_tasks, cluster, diar
     assert {o.status for o in outcomes} <= {Status.DONE, Status.KEPT}
     # A finished case whose worker died before it could tell is found finished, not run again.
     assert begun_runs(diary) == len(tasks) + len(DEADLY)
-    assert all(task.job.output.is_file() and task.job.manifest.is_file() for task in tasks)
+    assert all(task.output.is_file() and task.manifest.is_file() for task in tasks)
     again = list(run_on_cluster(tasks, local_pipeline, cluster.scheduler_address))
     assert {o.status for o in again} == {Status.KEPT}
 

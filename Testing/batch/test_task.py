@@ -10,6 +10,7 @@ from gzip import compress, decompress
 from pathlib import Path
 
 import pytest
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.batch.task import Outcome, Status, Task, run_task
 from BrainSegAccelLib.preprocessing.options import (
     BrainExtraction,
@@ -19,20 +20,20 @@ from BrainSegAccelLib.preprocessing.options import (
 from BrainSegAccelLib.runs.runner import Runner, local_pipeline
 
 
-def with_job(task: Task, **changes: object) -> Task:
-    return replace(task, job=replace(task.job, **changes))  # type: ignore[arg-type]
+def asking(task: Task, **changes: object) -> Task:
+    return replace(task, options=task.options.model_copy(update=changes))
 
 
 def spoil_result(task: Task) -> Task:
-    content = bytearray(task.job.output.read_bytes())
+    content = bytearray(task.output.read_bytes())
     content[-1] ^= 1
-    task.job.output.write_bytes(content)
+    task.output.write_bytes(content)
     return task
 
 
 def remove(name: str) -> Callable[[Task], Task]:
     def change(task: Task) -> Task:
-        getattr(task.job, name).unlink()
+        getattr(task, name).unlink()
         return task
 
     return change
@@ -45,14 +46,23 @@ def change_input(task: Task) -> Task:
 
 
 def change_manifest(task: Task) -> Task:
-    document = json.loads(task.job.manifest.read_text())
+    document = json.loads(task.manifest.read_text())
     document["software"]["version"] = "0.0.0"
-    task.job.manifest.write_text(json.dumps(document))
+    task.manifest.write_text(json.dumps(document))
+    return task
+
+
+def earlier_manifest(task: Task) -> Task:
+    """As schema 1.0 had it, which does not say what was asked for."""
+    document = json.loads(task.manifest.read_text())
+    document["schema_version"] = "1.0"
+    del document["requested"], document["warnings"], document["input_protocol"]["overlap"]
+    task.manifest.write_text(json.dumps(document))
     return task
 
 
 def cut_manifest(task: Task) -> Task:
-    task.job.manifest.write_bytes(task.job.manifest.read_bytes()[:-100])
+    task.manifest.write_bytes(task.manifest.read_bytes()[:-100])
     return task
 
 
@@ -63,17 +73,22 @@ CHANGES: dict[str, Callable[[Task], Task]] = {
     "manifest damaged": cut_manifest,
     "input changed": change_input,
     "other version": change_manifest,
-    "other backend": lambda task: with_job(task, backend="openvino"),
-    "other precision": lambda task: with_job(task, precision="fp32"),
-    "registration": lambda task: with_job(
-        task, preprocessing=PreprocessingOptions(RegistrationMode.OFF)
+    "manifest of an earlier form": earlier_manifest,
+    "other backend": lambda task: asking(task, engine=EngineChoice(backend="openvino")),
+    "other precision": lambda task: asking(
+        task, engine=EngineChoice(backend="onnxruntime", precision="fp32")
     ),
-    "bias correction": lambda task: with_job(
+    "registration": lambda task: asking(
+        task, preprocessing=PreprocessingOptions(registration=RegistrationMode.OFF)
+    ),
+    "bias correction": lambda task: asking(
         task, preprocessing=PreprocessingOptions(bias_correction=True)
     ),
-    "brain extraction": lambda task: with_job(
+    "brain extraction": lambda task: asking(
         task, preprocessing=PreprocessingOptions(brain_extraction=BrainExtraction.OFF)
     ),
+    "grid": lambda task: asking(task, grid="1mm"),
+    "verification": lambda task: asking(task, verify=True),
 }
 
 
@@ -81,9 +96,9 @@ CHANGES: dict[str, Callable[[Task], Task]] = {
 def test_a_finished_case_is_kept_until_something_changes(make_tasks, change) -> None:
     (task,) = make_tasks(1)
     assert run_task(task, local_pipeline) == Outcome("c0", Status.DONE)
-    written = task.job.output.stat().st_mtime_ns
+    written = task.output.stat().st_mtime_ns
     assert run_task(task, local_pipeline) == Outcome("c0", Status.KEPT)
-    assert task.job.output.stat().st_mtime_ns == written
+    assert task.output.stat().st_mtime_ns == written
     changed = change(task)
     assert run_task(changed, local_pipeline) == Outcome("c0", Status.DONE)
     assert run_task(changed, local_pipeline) == Outcome("c0", Status.KEPT)
@@ -92,12 +107,12 @@ def test_a_finished_case_is_kept_until_something_changes(make_tasks, change) -> 
 def test_other_weights(make_tasks, tmp_path) -> None:
     (task,) = make_tasks(1)
     run_task(task, local_pipeline)
-    shutil.copytree(Path(task.job.model).parent, tmp_path / "other")
-    card = tmp_path / "other" / Path(task.job.model).name
+    shutil.copytree(Path(task.options.model).parent, tmp_path / "other")
+    card = tmp_path / "other" / Path(task.options.model).name
     document = json.loads(card.read_text())
     document["weights"]["sha256"] = document["onnx"]["made_from_sha256"] = "0" * 64
     card.write_text(json.dumps(document))
-    other = with_job(task, model=str(card))
+    other = asking(task, model=str(card))
     assert run_task(other, local_pipeline).status is Status.DONE
 
 
@@ -111,7 +126,7 @@ def test_a_failure_is_one_line_without_the_folder(make_tasks, tmp_path) -> None:
 
 
 def test_an_unexpected_failure_is_an_outcome_too(make_tasks) -> None:
-    def broken(**_request: str) -> Runner:
+    def broken(*_request: object) -> Runner:
         raise ValueError("two\nlines")
 
     (task,) = make_tasks(1)
@@ -121,21 +136,21 @@ def test_an_unexpected_failure_is_an_outcome_too(make_tasks) -> None:
 def test_the_engine_stays_warm(make_tasks) -> None:
     made = []
 
-    def counting(**request: str) -> Runner:
-        made.append(request)
-        return local_pipeline(**request)
+    def counting(model: str, engine: EngineChoice) -> Runner:
+        made.append((model, engine))
+        return local_pipeline(model, engine)
 
     tasks = make_tasks(3)
     assert {run_task(task, counting).status for task in tasks} == {Status.DONE}
     assert len(made) == 1
-    stages = [json.loads(task.job.manifest.read_text())["latency"]["stages_ms"] for task in tasks]
+    stages = [json.loads(task.manifest.read_text())["latency"]["stages_ms"] for task in tasks]
     assert stages[1]["engine"] < stages[0]["engine"]
 
 
 def test_what_a_killed_run_left_is_removed(make_tasks) -> None:
     (task,) = make_tasks(1)
-    left = task.job.output.with_name(f".123-abcd.{task.job.output.name}")
-    others = task.job.output.with_name(".123-abcd.c9.nii.gz")
+    left = task.output.with_name(f".123-abcd.{task.output.name}")
+    others = task.output.with_name(".123-abcd.c9.nii.gz")
     left.touch()
     others.touch()
     run_task(task, local_pipeline)

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.evaluation.pair import evaluate
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.io.discover import discover
@@ -22,6 +23,7 @@ from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.preprocessing.foreground import find_foreground
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
 from BrainSegAccelLib.study.regions import Region
@@ -52,7 +54,7 @@ def main() -> None:
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    pipeline = Pipeline(options.backend)
+    pipeline = Pipeline(engine=EngineChoice(backend=options.backend))
     pipeline.warm()
     found: dict[tuple[float, bool], list[tuple[float, float]]] = {}
     for case in options.cases:
@@ -63,8 +65,10 @@ def main() -> None:
             changed = Study({m: biased(volume, strength, rng) for m, volume in study.items()})
             for corrected in (False, True):
                 clock = StageClock()
-                asked = PreprocessingOptions(RegistrationMode.OFF, bias_correction=corrected)
-                result = pipeline.run(changed, clock, options=asked)
+                asked = PreprocessingOptions(
+                    registration=RegistrationMode.OFF, bias_correction=corrected
+                )
+                result = pipeline.run(changed, RunOptions(preprocessing=asked), clock)
                 score = evaluate(result.segmentation, truth).regions[Region.WT].dice
                 seconds = clock.stages_ms["preprocess"] / 1000.0
                 found.setdefault((strength, corrected), []).append((score, seconds))

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.geometry.resampling import resample
 from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.io.discover import discover
@@ -25,6 +26,7 @@ from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.study import Study
@@ -105,8 +107,8 @@ def dice_by_region(pipeline: Pipeline, study: Study, truth: dict[Region, Volume]
 
     :raises SystemExit: the result does not lie on the reference's grid.
     """
-    options = PreprocessingOptions(RegistrationMode.OFF)
-    found = pipeline.run(study, options=options).segmentation
+    off = PreprocessingOptions(registration=RegistrationMode.OFF)
+    found = pipeline.run(study, RunOptions(preprocessing=off)).segmentation
     if not found.grid.same_as(study.reference_grid):
         raise SystemExit("the result does not lie on the grid of the input")
     return {
@@ -158,7 +160,7 @@ def main() -> None:
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--json", type=Path, help="write Dice by case, variant and region here")
     options = parser.parse_args()
-    pipeline = Pipeline(options.backend)
+    pipeline = Pipeline(engine=EngineChoice(backend=options.backend))
     found: dict[str, dict[str, dict[Region, float]]] = {}
     for case in options.cases:
         truth = read_labels(case / "seg.nii.gz", pipeline.package.card.outputs.scheme)

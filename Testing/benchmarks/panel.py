@@ -31,6 +31,7 @@ from start import start  # noqa: E402
 
 slicer = start()
 import qt  # noqa: E402
+from BrainSegAccelLib.backends.choice import EngineChoice  # noqa: E402
 from BrainSegAccelLib.io.discover import discover  # noqa: E402
 from BrainSegAccelLib.io.read import read_study  # noqa: E402
 from BrainSegAccelLib.manifest.schema import validate  # noqa: E402
@@ -200,7 +201,11 @@ def _check_result(panel: Panel, report: Report, expected: np.ndarray) -> None:
 
 def _measure_runs(panel: Panel, report: Report, case: Path, chosen: argparse.Namespace) -> float:
     """Measure runs here and through the panel in turn; returns seconds of a warm run."""
-    pid, study, pipeline = panel.client.pid, read_study(discover(case)), Pipeline(chosen.backend)
+    pid, study, pipeline = (
+        panel.client.pid,
+        read_study(discover(case)),
+        Pipeline(engine=EngineChoice(backend=chosen.backend)),
+    )
     expected = pipeline.run(study).segmentation.labels
     _check_result(panel, report, expected)
     alone, through, beats = [], [], []

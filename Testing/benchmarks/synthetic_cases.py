@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Iterable
 
 import numpy as np
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.runs.pipeline import Pipeline
@@ -42,7 +43,9 @@ def main() -> None:
     parser.add_argument("--precision", default="fp32")
     options = parser.parse_args()
     generator = CaseGenerator(1.0)
-    pipeline = Pipeline(options.backend, options.precision, model=options.model)
+    pipeline = Pipeline(
+        options.model, EngineChoice(backend=options.backend, precision=options.precision)
+    )
     rows = []
     for index in range(options.cases):
         case = generator.generate(options.first_seed + index, KINDS[index % len(KINDS)])

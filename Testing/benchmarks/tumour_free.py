@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.regions import Region
@@ -45,14 +47,17 @@ def main() -> None:
     parser.add_argument("--bias-correction", action="store_true")
     options = parser.parse_args()
     preprocessing = PreprocessingOptions(bias_correction=options.bias_correction)
+    asked = RunOptions(preprocessing=preprocessing)
     generator = CaseGenerator(1.0)
-    pipeline = Pipeline(options.backend, options.precision, model=options.model)
+    pipeline = Pipeline(
+        options.model, EngineChoice(backend=options.backend, precision=options.precision)
+    )
     volumes = []
     for index in range(options.cases):
         stripping = Stripping.IMPERFECT if index % 4 == 3 else Stripping.CLEAN
         seed = options.first_seed + index
         case = generator.generate(seed, CaseKind.NONE, stripping)
-        found = pipeline.run(study_of(case), options=preprocessing).segmentation
+        found = pipeline.run(study_of(case), asked).segmentation
         volumes.append(found.volume_ml(Region.WT.labels))
         print(f"{seed} {stripping}: {volumes[-1]:.2f} ml", flush=True)
     within = sum(volume <= LIMIT_ML for volume in volumes)

@@ -40,7 +40,7 @@ def main() -> None:
     study, extracted = (read_study(discover(d)) for d in (options.raw, options.labelled))
     reference = study[study.reference]
     copy, onto_reference = register_copy(study, extracted)
-    pipeline = Pipeline(model=options.model)
+    pipeline = Pipeline(options.model)
     scheme = pipeline.package.card.outputs.scheme
     expected = read_labels(label_file(options.labelled), scheme).labels
     found = pipeline.run(study).segmentation.labels

@@ -14,6 +14,7 @@ import statistics
 import time
 from pathlib import Path
 
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.runs.pipeline import Pipeline
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--backend", default="openvino")
     chosen = parser.parse_args()
     study = read_study(discover(chosen.case))
-    pipeline, client = Pipeline(chosen.backend), WorkerClient()
+    pipeline, client = Pipeline(engine=EngineChoice(backend=chosen.backend)), WorkerClient()
     request = Segment(dict(study), Options(backend=chosen.backend))
     pipeline.run(study)
     _through(client, request)

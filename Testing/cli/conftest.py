@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.services import Services
 from BrainSegAccelLib.geometry.resampling import to_image
@@ -24,10 +25,10 @@ def services(tiny_package: ModelPackage, tmp_path_factory: pytest.TempPathFactor
     """Real pipelines, of a tiny model by default; the engines are built once for all tests."""
     engines = EngineCache(tmp_path_factory.mktemp("engines"))
 
-    def make_pipeline(*, model: str, cache: EngineCache = engines, **request: str) -> Pipeline:
-        return Pipeline(
-            model=tiny_package if model == DEFAULT_MODEL else model, cache=cache, **request
-        )
+    def make_pipeline(
+        model: str, engine: EngineChoice, *, cache: EngineCache = engines
+    ) -> Pipeline:
+        return Pipeline(tiny_package if model == DEFAULT_MODEL else model, engine, cache)
 
     return Services(make_pipeline, since_start=None)
 

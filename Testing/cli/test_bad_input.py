@@ -168,7 +168,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     ),
     "too short a benchmark": (
         lambda a: put(a, "--benchmark", 19),
-        "19 timed iterations are too few for percentiles; ask for at least 20",
+        "--benchmark: 19 is out of range; give 20 or more",
     ),
     "benchmark of no number": (lambda a: put(a, "--benchmark", "many"), "--benchmark"),
     "unknown option": (lambda a: put(a, "--fast"), "No such option: --fast"),

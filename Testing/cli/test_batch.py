@@ -121,8 +121,8 @@ def test_interrupted_it_leaves_what_is_finished_and_goes_on(root, tmp_path, serv
     class InterruptedAtTheThird:
         """A real pipeline that somebody stops."""
 
-        def __init__(self, **request: str) -> None:
-            self._pipeline, self._runs = services.make_pipeline(**request), 0
+        def __init__(self, *request: Any) -> None:
+            self._pipeline, self._runs = services.make_pipeline(*request), 0
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._pipeline, name)

@@ -85,8 +85,8 @@ def test_an_engine_is_built_once_and_for_the_bench_alone(
     monkeypatch.setenv("BRAINSEGACCEL_CACHE", str(tmp_path / "cache"))
     made = []
 
-    def make_pipeline(**request):
-        made.append(services.make_pipeline(**request))
+    def make_pipeline(*request, **options):
+        made.append(services.make_pipeline(*request, **options))
         return made[-1]
 
     own = Combination(str(tiny_card), "openvino", "fp32")

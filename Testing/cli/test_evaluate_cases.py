@@ -107,8 +107,8 @@ def test_cancelled_in_the_middle_leaves_nothing(services, cases, tmp_path, capsy
     class Cancelled:
         """A real pipeline that is interrupted in its second run."""
 
-        def __init__(self, **request: str) -> None:
-            self._pipeline = services.make_pipeline(**request)
+        def __init__(self, *request) -> None:
+            self._pipeline = services.make_pipeline(*request)
             self.package, self.choice, self.warm = (
                 self._pipeline.package,
                 None,
@@ -116,11 +116,11 @@ def test_cancelled_in_the_middle_leaves_nothing(services, cases, tmp_path, capsy
             )
             self._runs = 0
 
-        def run(self, study, clock=None, **given):
+        def run(self, *given):
             self._runs += 1
             if self._runs == 2:
                 raise KeyboardInterrupt
-            return self._pipeline.run(study, clock, **given)
+            return self._pipeline.run(*given)
 
     output = tmp_path / "report"
     arguments = ["evaluate", "--cases", str(cases), "--output", str(output)]

@@ -218,7 +218,7 @@ def test_a_missing_extra_is_named() -> None:
         fail(ImportError, "cannot import from BrainSegAccelLib", "BrainSegAccelLib.training")
 
 
-def broken(error: BaseException, **_request: str) -> None:
+def broken(error: BaseException, *_request: object) -> None:
     raise error
 
 

@@ -26,7 +26,7 @@ from BrainSegAccelLib.cli.services import Services
 from BrainSegAccelLib.runs.pipeline import Pipeline
 card, cache, *arguments = sys.argv[1:]
 cache = EngineCache(Path(cache))
-pipeline = lambda model, **request: Pipeline(model=card, cache=cache, **request)
+pipeline = lambda model, engine: Pipeline(card, engine, cache)
 sys.exit(main(arguments, Services(pipeline)))
 """
 

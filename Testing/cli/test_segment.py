@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.services import Services
@@ -223,9 +224,9 @@ def test_the_reference_of_verify_is_of_the_same_model(
 ) -> None:
     asked: list[str] = []
 
-    def make_pipeline(*, model: str, **request: str) -> Runner:
+    def make_pipeline(model: str, engine: EngineChoice) -> Runner:
         asked.append(model)
-        return services.make_pipeline(model=model, **request)
+        return services.make_pipeline(model, engine)
 
     output, card = str(tmp_path / "a.nrrd"), str(tiny_card)
     arguments = ["segment", str(case_dir), "--output", output, "--model", card, "--verify"]

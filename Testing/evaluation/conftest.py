@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Engine
 from BrainSegAccelLib.models.package import ModelPackage
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
 from BrainSegAccelLib.runs.result import RunResult
@@ -32,16 +34,18 @@ class Answering:
     def warm(self, clock: StageClock | None = None) -> Engine:
         return self._pipeline.warm(clock)
 
-    def run(self, study: Study, clock: StageClock | None = None, **given: object) -> RunResult:
+    def run(
+        self, study: Study, options: RunOptions | None = None, clock: StageClock | None = None
+    ) -> RunResult:
         self.seen.append(study)
-        result = self._pipeline.run(study, clock, **given)
+        result = self._pipeline.run(study, options, clock)
         return replace(result, segmentation=self._answer(study))
 
 
 @pytest.fixture(scope="session")
 def tiny_pipeline(tiny_package: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     cache = EngineCache(tmp_path_factory.mktemp("engines"))
-    return Pipeline("openvino", model=tiny_package, cache=cache)
+    return Pipeline(tiny_package, EngineChoice(backend="openvino"), cache)
 
 
 @pytest.fixture

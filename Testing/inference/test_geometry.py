@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
@@ -112,7 +113,7 @@ def test_the_shipped_model_segments_the_phantom_alike_however_it_is_stored(
     case = resource("SampleData", "phantom")
     truth = read_labels(case / "seg.nii.gz", TUMOUR.scheme)
     labels = Volume(truth.labels.astype(np.float32), truth.grid.affine)
-    pipeline = Pipeline("openvino", cache=engine_cache)
+    pipeline = Pipeline(engine=EngineChoice(backend="openvino"), cache=engine_cache)
     found = script.scores(pipeline, read_study(discover(case)), labels)
     untouched = found["untouched"][Region.WT]
     assert untouched > 0.8

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.evaluation.pair import evaluate
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
@@ -32,7 +33,7 @@ def labelled() -> list[Path]:
 
 
 def test_the_whole_tumour_is_found(labelled: list[Path], engine_cache: EngineCache) -> None:
-    pipeline = Pipeline("openvino", cache=engine_cache)
+    pipeline = Pipeline(engine=EngineChoice(backend="openvino"), cache=engine_cache)
     found = []
     for case in labelled:
         study, truth = read_study(discover(case)), read_labels(case / "seg.nii.gz", TUMOUR.scheme)

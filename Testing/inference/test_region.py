@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.geometry.roi import Roi
 from BrainSegAccelLib.inference.region import crop_to_roi
@@ -10,6 +11,7 @@ from BrainSegAccelLib.models.package import ModelPackage
 from BrainSegAccelLib.models.tasks import TUMOUR
 from BrainSegAccelLib.postprocessing.refinement import Refinement
 from BrainSegAccelLib.preprocessing.network_input import make_network_input
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.study import Study
 
@@ -57,14 +59,15 @@ def test_a_region_beside_the_head_is_refused(four_modalities: Study) -> None:
 def test_a_run_in_a_region_changes_nothing_outside_of_it(
     four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
-    pipeline = Pipeline("openvino", model=tiny_package, cache=engine_cache)
-    whole = pipeline.run(four_modalities, refinement=PLAIN)
+    pipeline = Pipeline(tiny_package, EngineChoice(backend="openvino"), engine_cache)
+    whole = pipeline.run(four_modalities, RunOptions(refinement=PLAIN))
     roi = _box(four_modalities, 0.2, 0.6)
     inside = roi.mask(four_modalities.reference_grid)
-    alone = pipeline.run(four_modalities, refinement=PLAIN, roi=roi).segmentation.labels
+    inside_only = RunOptions(refinement=PLAIN, roi=roi)
+    alone = pipeline.run(four_modalities, inside_only).segmentation.labels
     assert not alone[~inside].any()
     assert alone[inside].any()
-    merged = pipeline.run(four_modalities, refinement=PLAIN, roi=roi, base=whole.kept)
+    merged = pipeline.run(four_modalities, RunOptions(refinement=PLAIN, roi=roi, base=whole.kept))
     labels = merged.segmentation.labels
     np.testing.assert_array_equal(labels[~inside], whole.segmentation.labels[~inside])
     np.testing.assert_array_equal(labels[inside], alone[inside])

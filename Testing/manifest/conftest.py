@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.auto import Candidate, Choice
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Device, EngineInfo, Precision
 from BrainSegAccelLib.geometry.volume import Grid, Volume
 from BrainSegAccelLib.manifest.build import build_manifest, record_input, record_output
@@ -73,6 +74,7 @@ def result(engine: EngineInfo) -> RunResult:
         network_input=given,
         engine=engine,
         windows=1,
+        overlap=0.25,
         window_shape=(32, 48, 64),
         stages_ms={"read": 100.25, "network": 400.0, "write": 20.125},
     )
@@ -112,8 +114,9 @@ def manifest(result: RunResult, volume: Volume, identity: ModelIdentity) -> Mani
         model=identity,
         inputs=[record_input(m, replace(volume)) for m in (Modality.T1C, Modality.FLAIR)],
         output=record_output(result.segmentation, None, result.refinement),
-        requested_backend="openvino",
-        requested_precision="auto",
+        asked=EngineChoice(backend="openvino"),
+        requested={"model": "full", "brain_mask": None},
+        warnings=["Without T2, something is not seen."],
         peak_memory_bytes=1 << 30,
         created_utc=datetime(2026, 1, 2, 3, 4, 5, 678, UTC),
     )

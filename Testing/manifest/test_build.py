@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.auto import Choice
-from BrainSegAccelLib.backends.protocol import Device
+from BrainSegAccelLib.backends.choice import EngineChoice
+from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.io.dicom.read import read_stack
 from BrainSegAccelLib.io.dicom.sort import series_in
@@ -27,8 +28,8 @@ def built(
         "model": identity,
         "inputs": [record_input(Modality.T1C, volume)],
         "output": record_output(result.segmentation, None, result.refinement),
-        "requested_backend": "openvino",
-        "requested_precision": "fp32",
+        "asked": EngineChoice(backend="openvino", precision=Precision.FP32),
+        "requested": {},
     }
     return build_manifest(result, **arguments | changes)
 
@@ -81,7 +82,7 @@ def test_volumes_of_the_result(manifest: Manifest) -> None:
 def test_candidates_of_auto(
     result: RunResult, identity: ModelIdentity, volume: Volume, choice: Choice
 ) -> None:
-    found = built(result, identity, volume, requested_backend="auto", choice=choice)
+    found = built(result, identity, volume, asked=EngineChoice(), choice=choice)
     first, second = found.runtime.selection.candidates or ()
     assert (first.backend, first.p50_ms, first.reason) == ("openvino", 300.0, None)
     assert (second.backend, second.p50_ms, second.reason) == ("eager", None, "out of memory")

@@ -97,6 +97,7 @@ def test_the_input_protocol_is_consistent(changes: dict[str, Any]) -> None:
         "missing": ("t2", "flair"),
         "passes": "whole brain",
         "windows": 1,
+        "overlap": 0.25,
     }
     InputProtocol(**good)
     with pytest.raises(ValidationError):
@@ -109,6 +110,7 @@ def test_top_keys_are_the_contract() -> None:
         "created_utc",
         "software",
         "model",
+        "requested",
         "hardware",
         "runtime",
         "precision",
@@ -118,6 +120,7 @@ def test_top_keys_are_the_contract() -> None:
         "inputs",
         "preprocessing",
         "outputs",
+        "warnings",
     ]
 
 

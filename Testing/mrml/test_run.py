@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.mrml.run import segment_nodes
@@ -9,6 +10,8 @@ from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.modality import Modality
 
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+ENGINE = EngineChoice(backend="onnxruntime", precision="fp32", device="cpu")
 
 
 class Stages:
@@ -29,7 +32,7 @@ class Stages:
 
 @pytest.fixture
 def pipeline(tiny_package, engine_cache) -> Pipeline:
-    return Pipeline("onnxruntime", "fp32", "cpu", tiny_package, engine_cache)
+    return Pipeline(tiny_package, ENGINE, engine_cache)
 
 
 @pytest.fixture
@@ -45,8 +48,7 @@ def run(pipeline, nodes, output=None, progress=None):
         pipeline,
         nodes,
         output,
-        requested_backend="onnxruntime",
-        requested_precision="fp32",
+        engine=ENGINE,
         progress=progress,
     )
 
@@ -105,7 +107,7 @@ def test_cancelled_run_leaves_the_scene_as_it_was(scene, pipeline, engine_cache,
     output.GetSegmentation().AddEmptySegment("drawn", "By hand")
     before = scene.GetNumberOfNodes()
     for target in (output, None):
-        fresh = Pipeline("onnxruntime", "fp32", "cpu", pipeline.package, engine_cache)
+        fresh = Pipeline(pipeline.package, ENGINE, engine_cache)
         with pytest.raises(KeyboardInterrupt):
             run(fresh, nodes, target, Stages(stop_at=stage))
     assert scene.GetNumberOfNodes() == before

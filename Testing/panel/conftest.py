@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Availability, Device, Precision
 from BrainSegAccelLib.backends.survey import Combination
 from BrainSegAccelLib.errors import BrainSegAccelError
@@ -168,8 +169,9 @@ def session(tiny_package, tmp_path_factory) -> Session:
     """Return what a worker does, with a tiny model on one backend."""
     cache = EngineCache(tmp_path_factory.mktemp("cache"))
 
-    def make(*, backend: str, precision: str, device: str, model: object) -> Pipeline:
-        return Pipeline("onnxruntime", precision, device, tiny_package, cache)
+    def make(model: str, engine: EngineChoice) -> Pipeline:
+        here = engine.model_copy(update={"backend": "onnxruntime"})
+        return Pipeline(tiny_package, here, cache)
 
     return Session(make)
 

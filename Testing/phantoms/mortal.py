@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.runs.runner import Runner, local_pipeline
 
@@ -34,12 +35,12 @@ class Mortal:
         return self._pipeline.run(*arguments, **options)
 
 
-def mortal_pipeline(**request: str) -> Runner:
+def mortal_pipeline(model: str, engine: EngineChoice) -> Runner:
     """Make a pipeline whose process dies in the runs of `DEADLY`."""
-    return Mortal(local_pipeline(**request))  # type: ignore[return-value]
+    return Mortal(local_pipeline(model, engine))  # type: ignore[return-value]
 
 
-def deadly_pipeline(**_request: str) -> Runner:
+def deadly_pipeline(_model: str, _engine: EngineChoice) -> Runner:
     """Die at once."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError

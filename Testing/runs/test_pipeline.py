@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
-from BrainSegAccelLib.errors import InputError, RunError, UnavailableError
+from BrainSegAccelLib.backends.choice import EngineChoice
+from BrainSegAccelLib.errors import InputError, RunError
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.models.package import ModelPackage
 from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
@@ -16,8 +17,10 @@ from BrainSegAccelLib.preprocessing.options import (
 )
 from BrainSegAccelLib.preprocessing.record import PreprocessingRecord
 from BrainSegAccelLib.preprocessing.registration.evidence import Decision
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
+from BrainSegAccelLib.settings import checked
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.study import Study
 
@@ -28,8 +31,8 @@ def test_a_run_ends_on_the_grid_of_the_reference(
     four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
     clock = StageClock()
-    pipeline = Pipeline("openvino", model=tiny_package, cache=engine_cache)
-    result = pipeline.run(four_modalities, clock)
+    pipeline = Pipeline(tiny_package, EngineChoice(backend="openvino"), engine_cache)
+    result = pipeline.run(four_modalities, clock=clock)
     assert result.segmentation.grid.same_as(four_modalities.reference_grid)
     assert result.windows == 1
     assert result.probabilities.shape == (3, *result.preprocessing.model_grid.shape)
@@ -46,7 +49,7 @@ def test_a_run_ends_on_the_grid_of_the_reference(
 def test_one_engine_serves_all_fifteen_subsets(
     four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
-    pipeline = Pipeline("openvino", model=tiny_package, cache=engine_cache)
+    pipeline = Pipeline(tiny_package, EngineChoice(backend="openvino"), engine_cache)
     engine = pipeline.warm()
     seen = set()
     for subset in SUBSETS:
@@ -66,7 +69,7 @@ def test_a_head_larger_than_the_engine_is_run_in_windows(
             for m, v in four_modalities.items()
         }
     )
-    result = Pipeline("onnxruntime", model=tiny_package, cache=engine_cache).run(tall)
+    result = Pipeline(tiny_package, EngineChoice(backend="onnxruntime"), engine_cache).run(tall)
     assert result.windows > 1
     assert result.segmentation.grid.same_as(tall.reference_grid)
 
@@ -74,9 +77,9 @@ def test_a_head_larger_than_the_engine_is_run_in_windows(
 def test_options_and_target_reach_the_steps_that_heed_them(
     four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
-    pipeline = Pipeline("onnxruntime", model=tiny_package, cache=engine_cache)
-    options = PreprocessingOptions(RegistrationMode.OFF, bias_correction=True)
-    result = pipeline.run(four_modalities, options=options, target="1mm")
+    pipeline = Pipeline(tiny_package, EngineChoice(backend="onnxruntime"), engine_cache)
+    asked = PreprocessingOptions(registration=RegistrationMode.OFF, bias_correction=True)
+    result = pipeline.run(four_modalities, RunOptions(preprocessing=asked, grid="1mm"))
     record = result.preprocessing
     assert {found.decision for found in record.alignment.values()} == {Decision.OFF}
     assert record.bias_corrected
@@ -94,11 +97,10 @@ def test_the_brain_is_found_as_asked_for(
     brain[: brain.shape[0] // 2] = False
 
     def run(mode: BrainExtraction, mask: Volume | None = None) -> PreprocessingRecord:
-        pipeline = Pipeline(
-            "onnxruntime", model=tiny_package, cache=engine_cache, find_brain=lambda _: brain
-        )
-        options = PreprocessingOptions(brain_extraction=mode)
-        result = pipeline.run(four_modalities, options=options, brain_mask=mask)
+        engine = EngineChoice(backend="onnxruntime")
+        pipeline = Pipeline(tiny_package, engine, engine_cache, find_brain=lambda _: brain)
+        asked = PreprocessingOptions(brain_extraction=mode)
+        result = pipeline.run(four_modalities, RunOptions(preprocessing=asked, brain_mask=mask))
         return result.preprocessing
 
     millilitres = reference.grid.voxel_volume_mm3 / 1000
@@ -117,7 +119,7 @@ def test_the_brain_is_found_as_asked_for(
 def test_auto_measures_once_and_remembers(
     four_modalities: Study, tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
-    first = Pipeline(model=tiny_package, cache=engine_cache)
+    first = Pipeline(tiny_package, cache=engine_cache)
     first.run(four_modalities)
     assert first.choice is not None
     assert not first.choice.remembered
@@ -125,7 +127,7 @@ def test_auto_measures_once_and_remembers(
     passing = [c for c in first.choice.candidates if c.milliseconds is not None and not c.failure]
     assert first.choice.chosen.milliseconds == min(c.milliseconds for c in passing)
     assert all(c.delta_dice is not None and c.delta_dice <= 0.005 for c in passing)
-    second = Pipeline(model=tiny_package, cache=engine_cache)
+    second = Pipeline(tiny_package, cache=engine_cache)
     second.warm()
     assert second.choice is not None
     assert second.choice.remembered
@@ -150,10 +152,10 @@ def test_auto_measures_once_and_remembers(
 def test_a_request_that_cannot_be_met_says_why(
     request_: dict[str, str], named: str, tiny_package: ModelPackage
 ) -> None:
-    with pytest.raises(UnavailableError, match=named):
-        Pipeline(**request_, model=tiny_package)
+    with pytest.raises(InputError, match=named):
+        Pipeline(tiny_package, checked(EngineChoice, request_))
 
 
 def test_an_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(InputError, match="no model named 'huge'"):
-        Pipeline("openvino", model="huge")
+        Pipeline("huge", EngineChoice(backend="openvino"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.survey import survey
 from BrainSegAccelLib.errors import InputError
@@ -64,7 +65,7 @@ def test_the_second_run_starts_no_process_and_builds_no_engine(
     later = [e for e in desk.seen[known:] if isinstance(e, events.Progress) and e.stage == "record"]
     assert all(e.fraction and e.seconds_left is not None for e in later)
 
-    plain = Pipeline("onnxruntime", model=options.model).run(Study(volumes))
+    plain = Pipeline(options.model, EngineChoice(backend="onnxruntime")).run(Study(volumes))
     for found in (first, second):
         assert found.segmentation.grid.same_as(plain.segmentation.grid)
         np.testing.assert_allclose(found.kept.values, plain.kept.values, atol=1e-4)
@@ -148,7 +149,10 @@ def test_what_cannot_be_used_is_said_and_the_worker_lives_on(
         ),
         (Segment({Modality.T1: two}, options), "dot: image of 2 x 1 x 1 mm cannot hold a brain"),
         (Segment({Modality.T1: other}, options), "lost: orientation, voxel size or position"),
-        (Segment(volumes, options, iterations=3), "3 timed iterations are too few"),
+        (
+            Segment(volumes, options, iterations=3),
+            "--benchmark: 3 is out of range; give 20 or more",
+        ),
         (
             Segment(
                 volumes, options, brain_mask=Volume(np.zeros_like(nan), grid.affine, "nothing")

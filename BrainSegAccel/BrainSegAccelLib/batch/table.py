@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..io.atomic import atomic_write
-from .finished import read_manifest
-from .task import Outcome, Status, Task
+from .task import Outcome, Status, Task, read_manifest
 
 CSV, MARKDOWN = "batch.csv", "batch.md"
 
@@ -51,10 +50,9 @@ def _row(task: Task, outcome: Outcome | None) -> Row:
     row = {"case": task.case, "status": str(status)}
     if outcome and outcome.error:
         return row | {"note": outcome.error}
-    manifest = read_manifest(task.job.manifest) if outcome else None
+    manifest = read_manifest(task.manifest) if outcome else None
     if manifest is None:
         return row
-    remarks = [f"{r.modality.label}: {said}" for r in manifest.inputs for said in r.remarks]
     latency = manifest.latency
     return {
         **row,
@@ -65,8 +63,8 @@ def _row(task: Task, outcome: Outcome | None) -> Row:
         "backend": manifest.runtime.backend,
         "precision": manifest.precision.engine,
         "model": f"{manifest.model.name} {manifest.model.version}",
-        "output": task.job.output.name,
-        "note": "; ".join(remarks),
+        "output": task.output.name,
+        "note": "; ".join(manifest.warnings),
     }
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import glob
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
+from pydantic import ValidationError
+
+from .. import __version__
 from ..errors import explain
-from ..io.source import find_sources, open_source
-from ..runs.job import Job, run_job
+from ..io.hashing import sha256_of
+from ..io.source import digest_of, find_sources
+from ..manifest.model import Manifest
+from ..models.card import ModelCard
+from ..runs.execute import execute
+from ..runs.files import FileInputs, FileOutput, manifest_beside
+from ..runs.options import RunOptions
 from ..runs.progress import StageClock
 from ..runs.runner import PipelineFactory
-from .finished import is_finished
 
 
 class Status(StrEnum):
@@ -33,12 +40,18 @@ class Task:
 
     :param case: its name.
     :param folder: where its images lie.
-    :param job: what to run and where results go; its inputs are found when the task is run.
+    :param output: segmentation file; the manifest goes beside it.
     """
 
     case: str
     folder: Path
-    job: Job
+    output: Path
+    options: RunOptions
+
+    @property
+    def manifest(self) -> Path:
+        """Manifest file."""
+        return manifest_beside(self.output)
 
 
 @dataclass(frozen=True)
@@ -75,21 +88,44 @@ def run_task(task: Task, make_pipeline: PipelineFactory) -> Outcome:
 def _run(task: Task, make_pipeline: PipelineFactory) -> Status:
     clock = StageClock()
     with clock.stage("find"):
-        found = find_sources(task.folder)
-        sources = {
-            modality: open_source(source) if isinstance(source, Path) else source
-            for modality, source in found.items()
-        }
-        job = replace(task.job, inputs=sources)
-        pipeline = make_pipeline(
-            model=job.model, backend=job.backend, precision=job.precision, device=job.device
-        )
-        if is_finished(job, pipeline.package.card):
+        inputs = FileInputs(find_sources(task.folder))
+        pipeline = make_pipeline(task.options.model, task.options.engine)
+        if is_finished(task, inputs, pipeline.package.card):
             return Status.KEPT
-        _remove_left(job.output)
-        _remove_left(job.manifest)
-    run_job(job, make_pipeline, clock)
+        _remove_left(task.output)
+        _remove_left(task.manifest)
+    output = FileOutput(task.output, task.manifest, inputs)
+    execute(inputs, task.options, output, make_pipeline=make_pipeline, clock=clock)
     return Status.DONE
+
+
+def is_finished(task: Task, inputs: FileInputs, card: ModelCard) -> bool:
+    """Whether result and manifest are there and belong to these inputs, model and options.
+
+    The manifest holds the hashes of inputs, weights and result, and what was asked for. A result of
+    another version of this program counts as not finished.
+
+    :param card: of the model that would run.
+    """
+    manifest = read_manifest(task.manifest)
+    if manifest is None or not task.output.is_file():
+        return False
+    found = {record.modality: record.sha256 for record in manifest.inputs}
+    return (
+        manifest.software.version == __version__
+        and manifest.model.weights_sha256 == card.weights.sha256
+        and manifest.requested == task.options.model_dump(mode="json")
+        and found == {modality: digest_of(source) for modality, source in inputs.given.items()}
+        and manifest.outputs[0].sha256 == sha256_of(task.output)
+    )
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """Return the manifest of a case; None if it is not there, not valid or of an earlier form."""
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -7,13 +7,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
 from ..backends.cache import EngineCache
+from ..backends.choice import EngineChoice
 from ..backends.host import child_environment
 from ..backends.protocol import Device
 from ..errors import InputError, RunError
@@ -37,8 +38,10 @@ from ..manifest.model import (
 from ..metrics.retention import quality_retention
 from ..preprocessing.network_input import NetworkInput
 from ..runs.checks import reference_pipeline
+from ..runs.options import RunOptions
 from ..runs.progress import Progress
 from ..runs.runner import PipelineFactory, Runner
+from ..settings import arguments_of, checked
 from ..study.modality import Modality
 from ..study.segmentation import Segmentation
 from ..study.study import Study
@@ -79,6 +82,7 @@ class Request:
 
     :param case: folder of a case; with labels in it, quality is scored against them.
     :param combinations: models are names of shipped ones, or paths of a model card or its folder.
+    :param options: of every run; model and engine are those of the combinations.
     :param peers: names of `peers.PEERS`.
     :param iterations: timed ones of each candidate.
     """
@@ -88,6 +92,13 @@ class Request:
     device: str
     peers: tuple[str, ...]
     iterations: int
+    options: RunOptions = field(default_factory=RunOptions)
+
+    def asked(self, name: Combination) -> RunOptions:
+        """Return what a run of a combination is asked for."""
+        engine = {"backend": name.backend, "precision": name.precision, "device": self.device}
+        chosen = {"model": name.model, "engine": checked(EngineChoice, engine)}
+        return self.options.model_copy(update=chosen)
 
     @property
     def peer_device(self) -> Device:
@@ -125,7 +136,7 @@ def run_bench(
     for name in request.combinations:
         progress.begin(f"{' '.join(name)}: build, cold runs, quality")
         if name.model not in references:
-            references[name.model] = _Reference(request.case, name.model, study, make_pipeline)
+            references[name.model] = _Reference(request, name, study, make_pipeline)
         try:
             candidates[name] = _prepared(request, name, make_pipeline, references[name.model])
         except Exception as error:  # One that does not run is a row of the report.
@@ -187,10 +198,10 @@ class _Reference:
     """The FP32 reference run of a model, and what both runs are scored against."""
 
     def __init__(
-        self, case: Path, model: str, study: Study, make_pipeline: PipelineFactory
+        self, request: Request, name: Combination, study: Study, make_pipeline: PipelineFactory
     ) -> None:
         self.study = study
-        result = reference_pipeline(make_pipeline, model).run(study)
+        result = reference_pipeline(make_pipeline, name.model).run(study, request.options)
         self._found = result.segmentation
         self.network_input = result.network_input
         self._run = ReferenceRun(
@@ -198,7 +209,7 @@ class _Reference:
             version=result.engine.version,
             precision=result.engine.precision,
         )
-        self._truth = _truth(case, self._found)
+        self._truth = _truth(request.case, self._found)
 
     def compare(self, found: Segmentation) -> QualityRetention:
         """Say what a run lost."""
@@ -231,9 +242,11 @@ def _prepared(
     """Build the engine in a cache of its own: once, by the first process that runs it."""
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder, "cache")
-        pipeline = make_pipeline(**name._asdict(), device=request.device, cache=EngineCache(cache))
+        asked = request.asked(name)
+        pipeline = make_pipeline(asked.model, asked.engine, cache=EngineCache(cache))
         first, cold = (_cold_run(request, name, Path(folder), cache) for _ in range(2))
-        quality = expected.compare(pipeline.run(expected.study).segmentation)
+        found = pipeline.run(expected.study, asked).segmentation
+        quality = expected.compare(found)
     return _Candidate(pipeline, cold, first.runtime.engine.seconds, quality)
 
 
@@ -241,15 +254,7 @@ def _cold_run(request: Request, name: Combination, folder: Path, cache: Path) ->
     """Segment the case in a process of its own, which writes into ``folder``."""
     output = folder / "found.nii.gz"
     command = [sys.executable, "-m", f"{__package__.partition('.')[0]}.cli.main", "segment"]
-    command += [str(request.case), "--output", str(output), "--model", name.model]
-    command += [
-        "--backend",
-        name.backend,
-        "--precision",
-        name.precision,
-        "--device",
-        request.device,
-    ]
+    command += [str(request.case), "--output", str(output), *arguments_of(request.asked(name))]
     done = subprocess.run(
         command,
         env=child_environment(BRAINSEGACCEL_CACHE=str(cache)),
@@ -337,7 +342,8 @@ def _end_to_end(
         output = Path(folder, "found.nii.gz")
 
         def whole(pipeline: Runner) -> None:
-            write_segmentation(pipeline.run(read_study(sources)).segmentation, output)
+            found = pipeline.run(read_study(sources), request.options)
+            write_segmentation(found.segmentation, output)
 
         runs: dict[Combination, Callable[[], object]] = {
             name: partial(whole, each.pipeline) for name, each in candidates.items()

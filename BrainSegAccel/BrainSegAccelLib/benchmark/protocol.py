@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ..errors import InputError
-from ..manifest.model import MIN_ITERATIONS, Timing
+from ..manifest.model import Timing
+from ..records import MIN_ITERATIONS
 
 WARMUP = 3
 """Untimed iterations: they fault pages in, fill caches and let the runtime choose its kernels."""

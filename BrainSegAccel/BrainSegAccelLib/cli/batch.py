@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..preprocessing.options import BrainExtraction, RegistrationMode
-from ..resources import DEFAULT_MODEL
-from .options import (
-    BackendOption,
-    BiasOption,
-    BrainExtractionOption,
-    DeviceOption,
-    ModelOption,
-    PrecisionOption,
-    RegistrationOption,
-)
+from .options import Asked, takes_options
 
 if TYPE_CHECKING:
     from ..batch.task import Outcome, Task
@@ -27,8 +17,10 @@ if TYPE_CHECKING:
     from .services import Services
 
 
+@takes_options(files=False)
 def batch(
     context: typer.Context,
+    asked: Asked,
     root: Annotated[
         Path, typer.Argument(help="BIDS data set, or folder with a folder for each case.")
     ],
@@ -48,13 +40,6 @@ def batch(
             help="Let the workers of this Dask scheduler run the cases. Needs the dask extra.",
         ),
     ] = None,
-    model: ModelOption = DEFAULT_MODEL,
-    backend: BackendOption = "auto",
-    precision: PrecisionOption = "auto",
-    device: DeviceOption = "auto",
-    registration: RegistrationOption = RegistrationMode.AUTO,
-    bias_correction: BiasOption = False,
-    brain_extraction: BrainExtractionOption = BrainExtraction.AUTO,
 ) -> None:
     """Segment every case of a folder: images or DICOM series, a folder for each case, or BIDS.
 
@@ -66,9 +51,8 @@ def batch(
     from ..batch.table import CSV, MARKDOWN, write_tables
     from ..batch.task import Status, Task
     from ..errors import InputError, RunError
+    from ..io.write import suffix_of
     from ..models.package import shipped_models
-    from ..preprocessing.options import PreprocessingOptions
-    from ..runs.job import Job, manifest_beside
     from .folder import ready_folder
     from .time_left import work_on_stderr
 
@@ -79,26 +63,16 @@ def batch(
             remedy="the scheduler has workers of its own",
         )
 
+    options = asked.options
     if scheduler is None:  # Refuse what this machine cannot run once, not with every case.
-        services.make_pipeline(model=model, backend=backend, precision=precision, device=device)
-    # Any worker must find it, wherever it was started.
-    chosen = model if model in shipped_models() else str(Path(model).resolve())
-
-    def job(case: str) -> Job:
-        result = output.resolve() / f"{case}{suffix}"
-        return Job(
-            inputs={},
-            output=result,
-            manifest=manifest_beside(result),
-            model=chosen,
-            backend=backend,
-            precision=precision,
-            device=device,
-            preprocessing=PreprocessingOptions(registration, bias_correction, brain_extraction),
-        )
-
-    cases = find_cases(root, output)
-    tasks = [Task(case.name, case.folder.resolve(), job(case.name)) for case in cases]
+        services.make_pipeline(options.model, options.engine)
+    if options.model not in shipped_models():  # Any worker must find it, wherever it was started.
+        options = options.model_copy(update={"model": str(Path(options.model).resolve())})
+    suffix_of(Path(f"case{suffix}"))
+    tasks = [
+        Task(case.name, case.folder.resolve(), output.resolve() / f"{case.name}{suffix}", options)
+        for case in find_cases(root, output)
+    ]
     outcomes: dict[str, Outcome] = {}
     with ready_folder(output), work_on_stderr() as work:
         write_tables(tasks, outcomes, output)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..resources import DEFAULT_MODEL
+from .options import Asked, takes_options
 
 if TYPE_CHECKING:
     from ..benchmark.bench import Combination
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 NAME = "benchmarks"
 
 
+@takes_options(without=["model", "engine", "iterations", "verify"], files=False)
 def bench(
     context: typer.Context,
+    asked: Asked,
     output: Annotated[
         Path,
         typer.Option(help=f"Folder for {NAME}.json, {NAME}.md and {NAME}.png; made if need be."),
@@ -71,6 +74,7 @@ def bench(
         case=case or resource("SampleData", "phantom"),
         combinations=_combinations(model, backends, precisions, device),
         device=device,
+        options=asked.options,
         peers=_peers(peers),
         iterations=iterations,
     )
@@ -93,18 +97,19 @@ def _combinations(
 ) -> tuple[Combination, ...]:
     """Return what was named; of ``all``, what runs here.
 
-    :raises UnavailableError: an unknown backend, precision or device.
+    :raises InputError: an unknown backend, precision or device.
     """
+    from ..backends.choice import EngineChoice
     from ..backends.registry import backends as known
     from ..backends.registry import require
     from ..benchmark.bench import Combination
-    from ..runs.pipeline import parse_devices, parse_precisions
+    from ..settings import checked
 
-    devices = parse_devices(device)
+    devices = checked(EngineChoice, {"device": device}).devices
     names = list(known()) if backends == "all" else backends.split(",")
     found = []
     for text in ("auto",) if precisions == "all" else precisions.split(","):
-        for precision in parse_precisions(text):
+        for precision in checked(EngineChoice, {"precision": text}).precisions:
             for name in names:
                 if name not in known():
                     require(name, devices[0], precision)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..resources import DEFAULT_MODEL
-from .options import ModelOption
+from .options import Asked, takes_options
 
 if TYPE_CHECKING:
     from .services import Services
 
 
+@takes_options(only=["model", "engine"])
 def demo(
     context: typer.Context,
+    asked: Asked,
     output: Annotated[
         Path, typer.Option(help="Folder for the results; made if it is not there.")
     ] = Path("brainsegaccel-demo"),
-    model: ModelOption = DEFAULT_MODEL,
 ) -> None:
     """Run the main job on the synthetic case that ships.
 
@@ -31,33 +31,27 @@ def demo(
     from ..evaluation.pair import evaluate
     from ..io.discover import discover
     from ..io.read_labels import read_labels
-    from ..manifest.model import PROCESS_START
     from ..reporting.picture import draw_result
     from ..resources import resource
-    from ..runs.job import Job, run_job
-    from ..runs.progress import StageClock
+    from ..runs.execute import execute
+    from ..runs.files import FileInputs, FileOutput, manifest_beside
     from .folder import ready_folder
-    from .progress import progress_on_stderr
+    from .progress import clock_on_stderr
     from .summary import print_summary
 
     services: Services = context.obj
     case_dir = resource("SampleData", "phantom")
-    with ready_folder(output), progress_on_stderr() as progress:
-        clock = StageClock(progress)
-        if services.since_start:
-            clock.add(PROCESS_START, services.since_start())
-        job = Job(
-            inputs=discover(case_dir),
-            output=output / "segmentation.seg.nrrd",
-            manifest=output / "segmentation.manifest.json",
-            model=model,
+    with ready_folder(output), clock_on_stderr(services) as clock:
+        inputs = FileInputs(discover(case_dir))
+        segmentation = output / "segmentation.seg.nrrd"
+        place = FileOutput(segmentation, manifest_beside(segmentation), inputs)
+        result, manifest = execute(
+            inputs, asked.options, place, make_pipeline=services.make_pipeline, clock=clock
         )
-        done = run_job(job, services.make_pipeline, clock)
         picture = output / "segmentation.png"
         with clock.stage("draw"):
-            draw_result(done.study, done.result.segmentation, picture)
-    print_summary(done, job)
+            draw_result(inputs.study(), result.segmentation, picture)
+    print_summary(manifest, place)
     print(f"{'picture':<13} {picture}\n\nAgainst the truth of this synthetic case:")
-    found = done.result.segmentation
-    truth = read_labels(case_dir / "seg.nii.gz", found.scheme)
-    Console(highlight=False).print(evaluate(found, truth).as_table())
+    truth = read_labels(case_dir / "seg.nii.gz", result.segmentation.scheme)
+    Console(highlight=False).print(evaluate(result.segmentation, truth).as_table())

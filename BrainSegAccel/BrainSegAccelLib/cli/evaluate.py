@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..resources import DEFAULT_MODEL
-from .options import BackendOption, DeviceOption, ModelOption, PrecisionOption
+from .options import Asked, takes_options
 
 if TYPE_CHECKING:
     from ..evaluation.report import EvaluationReport
     from .services import Services
 
 HELP = "brainsegaccel evaluate --help shows what can be given"
-ONLY_FOR_CASES = ("subsets", "output", "backend", "precision", "device")
+ONLY_FOR_CASES = {
+    "subsets": "--subsets",
+    "output": "--output",
+    "engine_backend": "--backend",
+    "engine_precision": "--precision",
+    "engine_device": "--device",
+}
 REPORT = "evaluation"
 
 
+@takes_options(only=["model", "engine"])
 def evaluate(
     context: typer.Context,
+    asked: Asked,
     prediction: Annotated[
         Path | None, typer.Argument(metavar="PREDICTION", help="Label map or segmentation file.")
     ] = None,
@@ -47,10 +54,6 @@ def evaluate(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    model: ModelOption = DEFAULT_MODEL,
-    backend: BackendOption = "auto",
-    precision: PrecisionOption = "auto",
-    device: DeviceOption = "auto",
 ) -> None:
     """Compare two label maps, or a model with labelled cases: Dice and HD95 by region.
 
@@ -59,7 +62,7 @@ def evaluate(
     """
     _check_arguments(context, prediction, reference, cases)
     if prediction is not None and reference is not None:
-        _compare(prediction, reference, model, as_json)
+        _compare(prediction, reference, asked.options.model, as_json)
         return
     assert cases is not None
     from ..errors import RunError
@@ -76,9 +79,7 @@ def evaluate(
     with ExitStack() as stack:
         if output is not None:
             stack.enter_context(ready_folder(output))
-        pipeline = services.make_pipeline(
-            model=model, backend=backend, precision=precision, device=device
-        )
+        pipeline = services.make_pipeline(asked.options.model, asked.options.engine)
         with progress_on_stderr() as stages:
             pipeline.warm(StageClock(stages))
         with work_on_stderr() as work:
@@ -108,10 +109,10 @@ def _check_arguments(
         raise InputError("--cases and PREDICTION are two different things", remedy=HELP)
     if cases is None and reference is None:
         raise InputError("give PREDICTION and REFERENCE, or --cases DIR", remedy=HELP)
-    for name in ONLY_FOR_CASES if cases is None else ():
+    for name, option in ONLY_FOR_CASES.items() if cases is None else ():
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise InputError("has an effect only with --cases", where=f"--{name}", remedy=HELP)
+            raise InputError("has an effect only with --cases", where=option, remedy=HELP)
 
 
 def _compare(prediction: Path, reference: Path, model: str, as_json: bool) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..resources import DEFAULT_MODEL
-from .options import ModelOption
+from .options import Asked, takes_options
 
 if TYPE_CHECKING:
     from ..models.calibration import Calibration
@@ -16,8 +15,9 @@ if TYPE_CHECKING:
     from ..models.package import ModelPackage
 
 
+@takes_options(only=["model"])
 def export(
-    model: ModelOption = DEFAULT_MODEL,
+    asked: Asked,
     int8: Annotated[
         bool, typer.Option("--int8", help="Make the INT8 export, from the one there is.")
     ] = False,
@@ -46,7 +46,7 @@ def export(
     from ..models.package import load_package
     from .extras import needs
 
-    package = load_package(model)
+    package = load_package(asked.options.model)
     record: OnnxRecord | None
     if int8:
         with needs("int8"):

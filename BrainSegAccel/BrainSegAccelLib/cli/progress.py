@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..runs.progress import Progress
+from ..runs.progress import Progress, StageClock
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+
+    from .services import Services
 
 
 UNTIL_USABLE = frozenset({"find", "check", "read"})
@@ -64,3 +66,15 @@ def progress_on_stderr() -> Iterator[Progress]:
         transient=True,
     ) as bars:
         yield Bar(bars)
+
+
+@contextmanager
+def clock_on_stderr(services: Services) -> Iterator[StageClock]:
+    """Yield the clock of a run, which shows its stages and has counted the start of the process."""
+    from ..manifest.model import PROCESS_START
+
+    with progress_on_stderr() as progress:
+        clock = StageClock(progress)
+        if services.since_start:
+            clock.add(PROCESS_START, services.since_start())
+        yield clock

@@ -9,30 +9,24 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..manifest.model import Manifest, PerRegion, Selection
-from ..runs.cautions import cautions
-from ..runs.job import Done, Job
+from ..runs.files import FileOutput
 from ..study.regions import SEGMENTS, Region
 
 
-def print_summary(done: Done, job: Job) -> None:
-    """Print volumes, times, backend and where the files lie."""
+def print_summary(manifest: Manifest, output: FileOutput) -> None:
+    """Print volumes, times, backend, all that was said in words and where the files lie."""
     console = Console(highlight=False, emoji=False)
-    console.print(_volumes(done.manifest))
-    console.print(_latency(done.manifest))
-    if done.manifest.runtime.selection.candidates:
-        console.print(_candidates(done.manifest.runtime.selection))
+    console.print(_volumes(manifest))
+    console.print(_latency(manifest))
+    if manifest.runtime.selection.candidates:
+        console.print(_candidates(manifest.runtime.selection))
     console.print()
-    console.print(_runtime(done.manifest), soft_wrap=True, markup=False)
-    if done.manifest.quality_retention.reference:
-        console.print(_quality(done.manifest), soft_wrap=True)
-    remarks = [
-        f"{record.modality.label}: {remark}"
-        for record in done.manifest.inputs
-        for remark in record.remarks
-    ]
-    for note in (*remarks, *cautions(done.study)):
+    console.print(_runtime(manifest), soft_wrap=True, markup=False)
+    if manifest.quality_retention.reference:
+        console.print(_quality(manifest), soft_wrap=True)
+    for note in manifest.warnings:
         console.print(f"{'note':<13} {note}", soft_wrap=True, markup=False)
-    for name, path in (("segmentation", job.output), ("manifest", job.manifest)):
+    for name, path in (("segmentation", output.segmentation), ("manifest", output.manifest)):
         console.print(f"{name:<13} {path}", soft_wrap=True, markup=False)
 
 

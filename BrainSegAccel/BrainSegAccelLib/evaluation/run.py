@@ -14,9 +14,9 @@ from ..io.read_labels import read_labels
 from ..io.source import find_sources
 from ..manifest.build import identify_model
 from ..manifest.model import Software
+from ..runs.options import RunOptions
 from ..runs.progress import Progress
 from ..runs.runner import Runner
-from ..runs.target import Target
 from ..study.modality import Modality, subsets
 from ..study.regions import Region
 from ..study.study import Study
@@ -123,8 +123,7 @@ def evaluate_case(
     for done, modalities in enumerate(wanted, 1):
         part = Study({modality: study[modality] for modality in modalities})
         overlays = (m for m in (part.reference, *part) if m in overlaid)
-        target: Target = next(overlays, truth.grid)
-        result = pipeline.run(part, target=target)
+        result = pipeline.run(part, RunOptions(grid=next(overlays, truth.grid)))
         found[modalities] = by_region(evaluate(result.segmentation, truth).regions)
         advance(done / len(wanted))
     flair = study.get(Modality.FLAIR)

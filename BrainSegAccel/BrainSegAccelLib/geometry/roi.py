@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from .carried import Matrix
 from .volume import Grid
 
 
@@ -21,7 +22,7 @@ class Roi:
     :raises ValueError: not 4x4, or a box without volume.
     """
 
-    affine: NDArray[np.float64]
+    affine: Matrix
 
     def __post_init__(self) -> None:
         affine = np.array(self.affine, dtype=np.float64)

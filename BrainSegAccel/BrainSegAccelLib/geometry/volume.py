@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+from .carried import Matrix, Span, carried, sha256
 
 Array = NDArray[np.float32]
-Box = tuple[slice, slice, slice]
+Box = tuple[Span, Span, Span]
 """Slices along (k, j, i) of an array."""
 _NOISE = 1e-12
 
@@ -25,7 +29,7 @@ class Grid:
     """
 
     shape: tuple[int, int, int]
-    affine: NDArray[np.float64]
+    affine: Matrix
 
     def __post_init__(self) -> None:
         affine = np.array(self.affine, dtype=np.float64)
@@ -119,7 +123,14 @@ class Volume:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the values as little-endian float32; of the first time that it is asked."""
-        return hashlib.sha256(np.ascontiguousarray(self.array, dtype="<f4").data).hexdigest()
+        return sha256(self.array)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Carry volumes whole; a record names one by its digest and place, never by its name."""
+        return carried(cls, lambda v: {"sha256": v.sha256, "affine": v.affine.tolist()})
 
     def moved(self, motion: NDArray[np.float64]) -> Volume:
         """Return the same voxels elsewhere, by a rigid motion, a 4x4 matrix in LPS mm."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import JsonValue
 
 from .. import __version__
 from ..backends.protocol import Device, EngineInfo, Precision
@@ -41,6 +43,7 @@ from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from ..backends.auto import Choice
+    from ..backends.choice import EngineChoice
     from ..io.source import Source
     from ..models.card import ModelCard
     from ..postprocessing.refinement import ResolvedRefinement
@@ -58,8 +61,9 @@ def build_manifest(
     model: ModelIdentity,
     inputs: Sequence[InputRecord],
     output: OutputRecord,
-    requested_backend: str,
-    requested_precision: str,
+    asked: EngineChoice,
+    requested: Mapping[str, JsonValue],
+    warnings: Sequence[str] = (),
     choice: Choice | None = None,
     benchmark: LatencySummary | None = None,
     quality: QualityRetention | None = None,
@@ -73,8 +77,9 @@ def build_manifest(
     :param result: its ``stages_ms`` must name every stage, reading and writing included; a stage
         named `PROCESS_START` says that the start of the process is counted too.
     :param inputs: one record a modality that was given.
-    :param requested_backend: as the user asked, a backend's name or ``auto``.
-    :param requested_precision: as the user asked, a precision or ``auto``.
+    :param asked: which engine the user asked for.
+    :param requested: all that the user asked for, `runs.options.RunOptions` as JSON.
+    :param warnings: all that the user was told in words.
     :param choice: what ``auto`` measured; None if the backend was asked for by name.
     :param benchmark: None if the run was not benchmarked.
     :param quality: None if the run was not verified.
@@ -88,6 +93,7 @@ def build_manifest(
         created_utc=created_utc or datetime.now(UTC),
         software=Software(name="BrainSegAccel", version=__version__),
         model=model,
+        requested=dict(requested),
         hardware=hardware or probe_hardware(),
         runtime=Runtime(
             backend=result.engine.backend,
@@ -96,12 +102,12 @@ def build_manifest(
             device_name=result.engine.device_name,
             settings=dict(result.engine.settings),
             engine=_engine_build(result.engine),
-            selection=_selection(requested_backend, choice),
+            selection=_selection(asked.backend, choice),
             environment=environment or probe_environment(),
             peak_memory_bytes=peak_memory_bytes,
             reason=None if peak_memory_bytes else "peak_memory_bytes: not measured in this run",
         ),
-        precision=_precision(requested_precision, result.engine),
+        precision=_precision(asked.precision, result.engine),
         input_protocol=_input_protocol(result, [record.modality for record in inputs]),
         latency=latency_of(
             result.stages_ms, benchmark or LatencySummary.not_measured(NOT_BENCHMARKED)
@@ -110,6 +116,7 @@ def build_manifest(
         inputs=tuple(inputs),
         preprocessing=Preprocessing.of(result.preprocessing),
         outputs=(output,),
+        warnings=tuple(warnings),
     )
 
 
@@ -236,7 +243,7 @@ def _absent(milliseconds: float | None, delta_dice: float | None, failure: str) 
     return "delta_dice: no FP32 reference ran here" if delta_dice is None else None
 
 
-def _precision(requested: str, engine: EngineInfo) -> PrecisionUse:
+def _precision(requested: Literal["auto"] | Precision, engine: EngineInfo) -> PrecisionUse:
     """Say what formats ran; an engine on a GPU names TF32 in ``settings["tf32"]``, on or off."""
     operations = dict(engine.actual_precision) or None
     named = engine.settings.get("tf32")
@@ -247,7 +254,7 @@ def _precision(requested: str, engine: EngineInfo) -> PrecisionUse:
     if tf32 is None:
         reasons.append(f"tf32: {engine.backend} does not tell")
     return PrecisionUse(
-        requested="auto" if requested == "auto" else Precision(requested),
+        requested=requested,
         engine=engine.precision,
         actual_operations=operations,
         tf32=tf32,
@@ -264,6 +271,7 @@ def _input_protocol(result: RunResult, available: Sequence[Modality]) -> InputPr
         missing=tuple(m for m in Modality if m not in available),
         passes="whole brain" if result.windows == 1 else "sliding window",
         windows=result.windows,
+        overlap=result.overlap,
     )
 
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, model_validator
 
 from ..backends.protocol import Device, Precision
 from ..records import (
+    MIN_ITERATIONS,
     Axes,
     Count,
     Measured,
@@ -31,9 +32,7 @@ from ..study.regions import Region
 from ..system.machine import Environment, Hardware
 from .preprocessing import Preprocessing
 
-SCHEMA_VERSION: Literal["1.0"] = "1.0"
-MIN_ITERATIONS = 20
-"""Fewer timed iterations give no percentiles: p95 of 20 lies between the two largest."""
+SCHEMA_VERSION: Literal["1.1"] = "1.1"
 
 PROCESS_START = "process start"
 """Name of the stage that holds interpreter start and imports, where a run measures it."""
@@ -131,6 +130,9 @@ class InputProtocol(Record):
     missing: tuple[Modality, ...] = Field(description="Given to the network as zero channels.")
     passes: Literal["whole brain", "sliding window"]
     windows: int = Field(gt=0, description="Engine calls for one volume.")
+    overlap: Score = Field(
+        ge=0, lt=1, description="Smallest share of a window that its neighbour covers too."
+    )
 
     @model_validator(mode="after")
     def _every_modality_once(self) -> Self:
@@ -324,10 +326,14 @@ class OutputRecord(Measured):
 class Manifest(Record):
     """Everything that makes the speed and the quality of one run checkable."""
 
-    schema_version: Literal["1.0"]
+    schema_version: Literal["1.1"]
     created_utc: Annotated[AwareDatetime, AfterValidator(_to_utc)]
     software: Software
     model: ModelIdentity
+    requested: dict[str, JsonValue] = Field(
+        description="Every option of the run as it was asked for, by the names of its fields; null "
+        "for what was left to the model or not asked for. Volumes are named by digests."
+    )
     hardware: Hardware
     runtime: Runtime
     precision: PrecisionUse
@@ -337,3 +343,7 @@ class Manifest(Record):
     inputs: tuple[InputRecord, ...] = Field(min_length=1)
     preprocessing: Preprocessing
     outputs: tuple[OutputRecord, ...] = Field(min_length=1)
+    warnings: tuple[Text, ...] = Field(
+        description="Everything that the user was told in words: what missing modalities mean, "
+        "what was chosen or repaired to read the inputs, and warnings of the run."
+    )

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
+from ..backends.choice import EngineChoice
 from ..manifest.build import build_manifest, identify_model, record_inputs, record_output
 from ..manifest.model import Manifest
+from ..runs.options import RunOptions
 from ..runs.pipeline import Pipeline
 from ..runs.progress import Progress, StageClock
 from ..runs.result import RunResult
@@ -32,21 +34,21 @@ def segment_nodes(
     nodes: Mapping[Modality, vtkMRMLScalarVolumeNode],
     output: vtkMRMLSegmentationNode | None,
     *,
-    requested_backend: str,
-    requested_precision: str,
+    engine: EngineChoice,
     progress: Progress | None = None,
 ) -> SceneRun:
     """Segment the volumes and put the result into the scene. A run that fails changes nothing.
 
     :param nodes: the volumes that are there.
     :param output: its content is replaced; None adds a node to the scene of the reference volume.
-    :param requested_backend: as the user asked, for the manifest; likewise the precision.
+    :param engine: as the user asked, for the manifest.
     :raises InputError: what `study_from_nodes` refuses.
     """
     clock = StageClock(progress)
     with clock.stage("read"):
         study = study_from_nodes(nodes)
-    result = pipeline.run(study, clock)
+    options = RunOptions(model=pipeline.package.card.name, engine=engine)
+    result = pipeline.run(study, options, clock)
     reference = nodes[study.reference]
     with clock.stage("write"):
         if output is None:
@@ -61,8 +63,8 @@ def segment_nodes(
         model=identify_model(pipeline.package.card),
         inputs=record_inputs(study),
         output=record_output(result.segmentation, None, result.refinement),
-        requested_backend=requested_backend,
-        requested_precision=requested_precision,
+        asked=engine,
+        requested=options.model_dump(mode="json"),
         choice=pipeline.choice,
     )
     return SceneRun(output, result, manifest)

@@ -26,7 +26,6 @@ from ..mrml.volumes import VolumeReader
 from ..postprocessing.kept import KeptProbabilities
 from ..postprocessing.refinement import Refinement
 from ..preprocessing.options import PreprocessingOptions
-from ..runs.cautions import cautions
 from ..study.modality import Modality, reference_of
 from ..worker.events import Cancelled, Event, Failed, Progress, Segmented
 from ..worker.requests import Options, Segment
@@ -217,7 +216,7 @@ class SceneRun:
     def _write(self, result: Segmented) -> Iterator[None]:
         self._listener.onProgress(Progress(result.task, _("write"), 1.0, 0.0))
         yield
-        notes = [*result.warnings, *cautions(self._order.volumes)]
+        notes = list(result.warnings)
         reference = self._reference if self._reference.GetScene() is not None else None
         if reference is None:
             notes.append(_("The reference volume was removed; the result lies where it was."))

@@ -199,9 +199,9 @@ class Workbench:
             parameters.segmentation,
             options,
             PreprocessingOptions(
-                RegistrationMode(parameters.registration),
-                parameters.biasCorrection,
-                BrainExtraction(parameters.brainExtraction),
+                registration=RegistrationMode(parameters.registration),
+                bias_correction=parameters.biasCorrection,
+                brain_extraction=BrainExtraction(parameters.brainExtraction),
             ),
             parameters.brainMask,
             refinementOf(parameters),

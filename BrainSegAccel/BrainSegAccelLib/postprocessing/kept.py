@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..geometry.carried import Carried
 from ..geometry.roi import Roi
 from ..geometry.volume import Box, Grid
 from ..models.description import Outputs
@@ -24,7 +26,7 @@ class KeptProbabilities:
     :param outputs: what the channels mean.
     """
 
-    values: NDArray[np.float32]
+    values: Annotated[NDArray[np.float32], Carried]
     box: Box
     grid: Grid
     outputs: Outputs

@@ -6,32 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..errors import InputError
 from ..models.description import LOWEST_THRESHOLD, Outputs
+from ..settings import Settings
 from ..study.label_scheme import Region
 
 Threshold = Annotated[float, Field(ge=LOWEST_THRESHOLD, le=1.0)]
 
 
-class Refinement(BaseModel):
+class Refinement(Settings):
     """What is asked for; what is left out is as the model has it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     thresholds: Mapping[str, Threshold] = Field(
         default_factory=dict,
         title="Thresholds",
         description="By region, e.g. ET: a voxel belongs to a region where its probability is "
-        "above this.",
+        "above this; the model's own where none is given.",
+        json_schema_extra={"option": "--threshold", "metavar": "REGION=VALUE"},
     )
     smallest_lesion_ml: float | None = Field(
         default=None,
         ge=0.0,
         title="Smallest lesion",
         description="Connected tumour parts of less than this volume are removed.",
-        json_schema_extra={"unit": "ml"},
+        json_schema_extra={"unit": "ml", "option": "--smallest-lesion", "metavar": "ML"},
     )
     peak_odds: float | None = Field(
         default=None,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from pydantic import Field
+
+from ..settings import Settings
 
 
 class RegistrationMode(StrEnum):
@@ -22,13 +25,21 @@ class BrainExtraction(StrEnum):
     OFF = "off"
 
 
-@dataclass(frozen=True)
-class PreprocessingOptions:
-    """What a user may ask of preprocessing.
+class PreprocessingOptions(Settings):
+    """What a user may ask of preprocessing."""
 
-    :param bias_correction: whether slow changes of brightness are taken out of every modality.
-    """
-
-    registration: RegistrationMode = RegistrationMode.AUTO
-    bias_correction: bool = False
-    brain_extraction: BrainExtraction = BrainExtraction.AUTO
+    registration: RegistrationMode = Field(
+        default=RegistrationMode.AUTO,
+        title="Registration",
+        description="Register the volumes onto one another; auto: those that do not agree yet.",
+    )
+    bias_correction: bool = Field(
+        default=False,
+        title="Bias field correction",
+        description="Take slow changes of brightness out of every modality (N4).",
+    )
+    brain_extraction: BrainExtraction = Field(
+        default=BrainExtraction.AUTO,
+        title="Brain extraction",
+        description="Cut the head down to its brain; auto: unless that was done already.",
+    )

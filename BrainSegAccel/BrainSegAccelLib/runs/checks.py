@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..backends.choice import EngineChoice
 from ..backends.protocol import Device, Precision
 from ..backends.registry import backends
 from ..benchmark.protocol import measure
@@ -69,9 +70,8 @@ def reference_pipeline(make_pipeline: PipelineFactory, model: str) -> Runner:
     """
     for name in REFERENCE_BACKENDS:
         if backends()[name].availability(Device.CPU, Precision.FP32).ok:
-            return make_pipeline(
-                model=model, backend=name, precision=Precision.FP32, device=Device.CPU
-            )
+            engine = EngineChoice(backend=name, precision=Precision.FP32, device=Device.CPU)
+            return make_pipeline(model, engine)
     raise UnavailableError(
         f"verifying needs one of {', '.join(REFERENCE_BACKENDS)}",
         remedy="pip install 'brainsegaccel[torch]'",

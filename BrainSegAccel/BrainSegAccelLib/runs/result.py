@@ -26,6 +26,7 @@ class RunResult:
     :param probabilities: float32 (C, D, H, W) on ``network_input.grid``.
     :param engine: the engine that ran.
     :param windows: 1 for a whole-brain pass, else the number of sliding windows.
+    :param overlap: smallest share of a window that its neighbour covers too.
     :param window_shape: static shape of the engine.
     :param stages_ms: wall milliseconds of every stage of the run, in order.
     """
@@ -37,6 +38,7 @@ class RunResult:
     probabilities: NDArray[np.float32]
     engine: EngineInfo
     windows: int
+    overlap: float
     window_shape: Shape
     stages_ms: Mapping[str, float]
 

@@ -1,4 +1,4 @@
-"""What a job needs of a pipeline, so that another can be handed in."""
+"""What a run needs of a pipeline, so that another can be handed in."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..backends.auto import Choice
     from ..backends.cache import EngineCache
+    from ..backends.choice import EngineChoice
     from ..backends.protocol import Engine
-    from ..geometry.roi import Roi
-    from ..geometry.volume import Volume
     from ..models.package import ModelPackage
-    from ..postprocessing.kept import KeptProbabilities
-    from ..postprocessing.refinement import Refinement
-    from ..preprocessing.options import PreprocessingOptions
     from ..study.study import Study
+    from .options import RunOptions
     from .progress import StageClock
     from .result import RunResult
-    from .target import Target
 
 
 class Runner(Protocol):
-    """What a job needs of `pipeline.Pipeline`."""
+    """What a run needs of `pipeline.Pipeline`."""
 
     @property
     def package(self) -> ModelPackage:
@@ -43,16 +39,7 @@ class Runner(Protocol):
         ...
 
     def run(
-        self,
-        study: Study,
-        clock: StageClock | None = None,
-        *,
-        options: PreprocessingOptions | None = None,
-        brain_mask: Volume | None = None,
-        refinement: Refinement | None = None,
-        target: Target | None = None,
-        roi: Roi | None = None,
-        base: KeptProbabilities | None = None,
+        self, study: Study, options: RunOptions | None = None, clock: StageClock | None = None
     ) -> RunResult:
         """Segment a study."""
         ...
@@ -62,13 +49,7 @@ class PipelineFactory(Protocol):
     """Makes a pipeline, or says why this machine cannot run it."""
 
     def __call__(
-        self,
-        *,
-        model: str,
-        backend: str,
-        precision: str,
-        device: str,
-        cache: EngineCache | None = None,
+        self, model: str, engine: EngineChoice, *, cache: EngineCache | None = None
     ) -> Runner:
         """Check the request.
 
@@ -81,15 +62,8 @@ class PipelineFactory(Protocol):
         ...
 
 
-def local_pipeline(
-    *,
-    model: str,
-    backend: str,
-    precision: str,
-    device: str,
-    cache: EngineCache | None = None,
-) -> Runner:
+def local_pipeline(model: str, engine: EngineChoice, *, cache: EngineCache | None = None) -> Runner:
     """Return a pipeline in this process."""
     from .pipeline import Pipeline
 
-    return Pipeline(model=model, backend=backend, precision=precision, device=device, cache=cache)
+    return Pipeline(model, engine, cache)

@@ -6,29 +6,43 @@ from typing import Literal
 
 import numpy as np
 
+from ..errors import InputError
 from ..geometry.volume import Grid
 from ..preprocessing.network_input import NetworkInput
 from ..study.modality import Modality
 from ..study.study import Study
+from .options import MODEL_GRID, REFERENCE, RunOptions
 
-MODEL_GRID: Literal["1mm"] = "1mm"
-"""Stands for the isotropic 1 mm grid that the network saw, in the reference's place."""
+Target = Literal["reference", "1mm"] | Modality | Grid
 
-Target = Modality | Grid | Literal["1mm"]
-"""A modality's own grid, where its own header puts it; any other grid in the reference's place."""
+
+def check_target(options: RunOptions, study: Study) -> None:
+    """Check that what the result is to overlay is there.
+
+    :raises InputError: a modality that was not given.
+    """
+    if isinstance(options.grid, Modality) and options.grid not in study:
+        raise InputError(
+            f"{options.grid.label} was not given",
+            where="--grid",
+            remedy=f"name one of {', '.join(study)}",
+        )
 
 
 def locate(target: Target, study: Study, given: NetworkInput) -> tuple[Grid, Grid]:
-    """Return where the model grid lies in the target's space, and the target grid.
+    """Return where the model grid lies in the space of what the result overlays, and its grid.
 
-    A modality that was registered is not where its header puts it. The result that is to overlay
-    it as it is stored goes back with it.
+    A modality's own grid lies where its own header puts it: one that was registered is not there,
+    so a result that is to overlay it as it is stored goes back with it. Any other grid lies in the
+    reference's place.
+
+    :raises KeyError: a modality that was not given, see `check_target`.
     """
     if isinstance(target, Grid):
         return given.grid, target
     if target == MODEL_GRID:
         return given.grid, given.grid
-    modality = Modality(target)
+    modality = study.reference if target == REFERENCE else Modality(target)
     found = given.record.alignment.get(modality)
     back = np.linalg.inv(found.to_reference).astype(np.float64) if found else np.eye(4)
     return given.grid.moved(back), study[modality].grid

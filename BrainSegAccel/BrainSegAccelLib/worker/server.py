@@ -214,7 +214,9 @@ class Server:
         caught: list[warnings.WarningMessage],
     ) -> messages.SegmentedMessage:
         result, manifest = self._session.segment(asked, StageClock(report))
-        found = events.Segmented(task, result.segmentation, result.kept, manifest, _ours(caught))
+        found = events.Segmented(
+            task, result.segmentation, result.kept, manifest, manifest.warnings
+        )
         held = self._held[task] = []
         return run_through(pack_segmented(found, self._folder, held))
 

@@ -187,5 +187,5 @@ def test_a_volume_of_several_multi_frame_files_is_refused(tmp_path: Path) -> Non
 
 
 def test_it_is_not_loaded_before_it_is_needed() -> None:
-    code = "import sys; import BrainSegAccelLib.runs.job; sys.exit('highdicom' in sys.modules)"
+    code = "import sys; import BrainSegAccelLib.runs.files; sys.exit('highdicom' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
