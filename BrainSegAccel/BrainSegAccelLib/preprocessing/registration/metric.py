@@ -15,6 +15,7 @@ def mattes(bins: int) -> sitk.ImageRegistrationMethod:
     method.SetInterpolator(sitk.sitkLinear)
     # ITK would take gradients of an image smoothed by its thickest slices, which may point down.
     method.MetricUseMovingImageGradientFilterOff()
-    # Sums of several threads differ from run to run.
-    method.SetNumberOfThreads(1)
+    # Sums of several work units differ from run to run, and one thread alone still cuts the work
+    # into several.
+    method.SetNumberOfWorkUnits(1)
     return method
