@@ -76,7 +76,11 @@ REFUSED = {
     "nothing to do": ([], "give PREDICTION and REFERENCE, or --cases DIR; brainsegaccel evaluate"),
     "two things to do": (["p.nii", "r.nii", "--cases", "empty"], "two different things"),
     "options without effect": (["p.nii", "r.nii", "--subsets"], "--subsets: has an effect only"),
-    "model without effect": (["p.nii", "r.nii", "--model", "full"], "--model: has an effect only"),
+    "backend without effect": (
+        ["p.nii", "r.nii", "--backend", "eager"],
+        "--backend: has an effect",
+    ),
+    "labels of no model": (["p.nii", "r.nii", "--model", "no"], "no model named 'no'"),
     "unknown backend": (["--cases", "cases", "--backend", "quantum"], "unknown backend 'quantum'"),
     "unknown model": (["--cases", "cases", "--model", "no"], "no model named 'no'; give one of"),
     "output of no folder": (["--cases", "cases", "--output", "no/report"], "cannot be made"),

@@ -12,7 +12,6 @@ from BrainSegAccelLib.io.labelled import case_folders
 from BrainSegAccelLib.runs.progress import Silent
 from BrainSegAccelLib.runs.runner import Runner
 from BrainSegAccelLib.study.modality import Modality, subsets
-from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.segmentation import Segmentation
 from BrainSegAccelLib.study.study import Study
 from label_schemes import TUMOUR
@@ -45,15 +44,15 @@ def test_scores_of_a_case(root: Path, write_case, answering) -> None:
     (case,) = report.cases
     assert case.case == "site/a"
     assert case.modalities == tuple(Modality)
-    whole = case.regions[Region.WT]
+    whole = case.regions["WT"]
     assert whole.outcome is Outcome.FOUND
     assert whole.dice == pytest.approx(10 / 12)
     assert whole.hd95_mm == pytest.approx(2.0)
     assert whole.predicted_ml == whole.reference_ml == pytest.approx(12 * 14 * 12 / 1000)
-    assert case.regions[Region.ET].dice == pytest.approx(1 / 3, abs=1e-6)
+    assert case.regions["ET"].dice == pytest.approx(1 / 3, abs=1e-6)
     assert case.subsets == report.subsets == ()
     assert case.no_network is not None
-    assert report.mean.regions[Region.WT].dice == whole.dice
+    assert report.mean.regions["WT"].dice == whole.dice
     assert report.model.name == "tiny"
     assert report.runtime.backend == "openvino"
     assert report.over_subsets is None
@@ -65,14 +64,14 @@ def test_regions_that_a_reference_lacks_are_counted_apart(
     write_case(root / "a", tumour())
     write_case(root / "b", tumour(enhancing=False))
     report = evaluate(root, answering(found(tumour())))
-    enhancing = report.mean.regions[Region.ET]
+    enhancing = report.mean.regions["ET"]
     assert (enhancing.cases, enhancing.without, enhancing.false_positives) == (1, 1, 1)
     assert enhancing.dice == 1.0
     assert enhancing.dice_empty_counted == 0.5
     assert enhancing.false_ml == pytest.approx(0.036)
-    assert report.cases[1].regions[Region.ET].outcome is Outcome.FALSE_POSITIVE
+    assert report.cases[1].regions["ET"].outcome is Outcome.FALSE_POSITIVE
     report = evaluate(root, answering(found(tumour(enhancing=False))))
-    enhancing = report.mean.regions[Region.ET]
+    enhancing = report.mean.regions["ET"]
     assert (enhancing.missed, enhancing.rightly_empty, enhancing.dice) == (1, 1, 0.0)
     assert enhancing.dice_empty_counted == 0.5
 
@@ -98,8 +97,8 @@ def test_every_subset_runs_on_one_engine(root: Path, write_case, answering, tiny
     assert four.regions == four.subsets[-1].regions
     assert (four.no_network is None, two.no_network is None) == (False, True)
     assert report.over_subsets is not None
-    assert report.over_subsets.regions[Region.ET].subsets == 8
-    assert report.over_subsets.enhancing_without_t1c.subsets == 7
+    assert report.over_subsets.regions["ET"].subsets == 8
+    assert report.over_subsets.untold["ET"].subsets == 7
     assert report.over_subsets.no_network.subsets == 8
 
 
@@ -172,7 +171,7 @@ def test_all_cases_may_fail(root: Path, write_case, answering) -> None:
     truncate(root / "a")
     report = evaluate(root, answering(found(tumour())), every_subset=True)
     assert report.cases == report.subsets == ()
-    assert report.mean.regions[Region.WT].dice is None
+    assert report.mean.regions["WT"].dice is None
     assert report.reason == "over_subsets: no case could be evaluated"
 
 
@@ -185,7 +184,7 @@ def test_labels_may_lie_on_the_grid_of_another_modality(
     sitk.WriteImage(sitk.BinShrink(sitk.ReadImage(str(t1c)), [1, 1, 2]), str(t1c))
     (case,) = evaluate(root, tiny_pipeline, every_subset=True).cases
     for scores in case.subsets:
-        assert scores.regions[Region.WT].reference_ml == pytest.approx(12 * 14 * 12 / 1000)
+        assert scores.regions["WT"].reference_ml == pytest.approx(12 * 14 * 12 / 1000)
 
 
 class Recorder:

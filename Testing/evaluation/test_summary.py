@@ -14,19 +14,18 @@ from BrainSegAccelLib.evaluation.report import (
 )
 from BrainSegAccelLib.evaluation.summary import over_subsets, summarise, summarise_subsets
 from BrainSegAccelLib.geometry.volume import Grid
-from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.study.modality import Modality, subsets
-from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.segmentation import Segmentation
 from label_schemes import TUMOUR
 
+REGIONS = ("ET", "TC", "WT")
 GRID = Grid((20, 24, 22), np.eye(4))
 
 
 def random_labels(rng: np.random.Generator) -> np.ndarray:
     """A label map in which any region may be absent."""
     labels = np.zeros(GRID.shape, dtype=np.uint8)
-    for label in rng.permutation([1, 2, 4])[: rng.integers(4)]:
+    for label in rng.permutation([1, 2, 3])[: rng.integers(4)]:
         low = [int(rng.integers(n - 4)) for n in GRID.shape]
         k, j, i = (slice(n, n + int(rng.integers(2, 10))) for n in low)
         labels[k, j, i] = label
@@ -40,13 +39,13 @@ def case(name: str, prediction: np.ndarray, reference: np.ndarray) -> CaseRecord
         case=name,
         modalities=tuple(Modality),
         regions=scores,
-        no_network=scores[Region.WT],
+        no_network=scores["WT"],
         subsets=(),
     )
 
 
 def masks(labels: np.ndarray) -> np.ndarray:
-    return np.stack([region_mask(labels, region) for region in Region])
+    return np.stack([TUMOUR.scheme.mask(labels, region) for region in TUMOUR.scheme.regions])
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning:monai", "ignore::UserWarning")
@@ -55,22 +54,22 @@ def test_means_agree_with_monai() -> None:
     metrics = pytest.importorskip("monai.metrics")
     rng = np.random.default_rng(3)
     pairs = [(random_labels(rng), random_labels(rng)) for _ in range(24)]
-    means = summarise([case(str(n), *pair) for n, pair in enumerate(pairs)]).regions
+    means = summarise([case(str(n), *pair) for n, pair in enumerate(pairs)], TUMOUR.scheme).regions
     predicted, expected = (
         torch.from_numpy(np.stack([masks(pair[side]) for pair in pairs])).float() for side in (0, 1)
     )
     for ignore_empty in (True, False):
         metric = metrics.DiceMetric(reduction="mean_batch", ignore_empty=ignore_empty)
         metric(predicted, expected)
-        for region, value in zip(Region, metric.aggregate(), strict=True):
+        for region, value in zip(REGIONS, metric.aggregate(), strict=True):
             ours = means[region].dice if ignore_empty else means[region].dice_empty_counted
             assert ours == pytest.approx(value.item(), abs=1e-5)
     # MONAI leaves HD95 of an empty mask as nan or infinity: compare where neither is empty.
     metric = metrics.HausdorffDistanceMetric(include_background=True, percentile=95)
     distances = metric(predicted, expected).numpy()
-    for column, region in enumerate(Region):
+    for column, region in enumerate(REGIONS):
         both = [n for n in range(24) if predicted[n, column].any() and expected[n, column].any()]
-        found = summarise([case(str(n), *pairs[n]) for n in both]).regions[region]
+        found = summarise([case(str(n), *pairs[n]) for n in both], TUMOUR.scheme).regions[region]
         assert found.hd95_mm == pytest.approx(distances[both, column].mean(), abs=1e-4)
         assert found.cases == len(both) > 3
 
@@ -97,14 +96,14 @@ def test_a_mean_of_nothing_has_a_reason() -> None:
     record = CaseRecord(
         case="a",
         modalities=(Modality.T1,),
-        regions=dict.fromkeys(Region, absent),
+        regions=dict.fromkeys(REGIONS, absent),
         no_network=None,
         subsets=(),
         reason="no FLAIR",
     )
-    found = summarise([record])
-    assert found.regions[Region.ET].dice is None
-    assert found.regions[Region.ET].dice_empty_counted == 1.0
+    found = summarise([record], TUMOUR.scheme)
+    assert found.regions["ET"].dice is None
+    assert found.regions["ET"].dice_empty_counted == 1.0
     assert found.no_network.dice_empty_counted is None
     assert found.no_network.reason
 
@@ -114,10 +113,10 @@ def whole(name: str, dice_of: dict[tuple[Modality, ...], float]) -> CaseRecord:
     return CaseRecord(
         case=name,
         modalities=tuple(Modality),
-        regions=dict.fromkeys(Region, scores(1.0)),
+        regions=dict.fromkeys(REGIONS, scores(1.0)),
         no_network=scores(0.25),
         subsets=tuple(
-            SubsetScores(modalities=modalities, regions=dict.fromkeys(Region, scores(dice)))
+            SubsetScores(modalities=modalities, regions=dict.fromkeys(REGIONS, scores(dice)))
             for modalities, dice in dice_of.items()
         ),
     )
@@ -126,20 +125,22 @@ def whole(name: str, dice_of: dict[tuple[Modality, ...], float]) -> CaseRecord:
 def test_means_over_subsets_are_means_of_means() -> None:
     dice_of = {modalities: 0.2 * len(modalities) for modalities in subsets()}
     without = {m: dice for m, dice in dice_of.items() if Modality.T1 not in m}
-    summaries = summarise_subsets([whole("a", dice_of), whole("b", without)])
+    cases = [whole("a", dice_of), whole("b", without)]
+    summaries = summarise_subsets(cases, TUMOUR.scheme)
     assert [s.cases for s in summaries] == [2 if Modality.T1 not in m else 1 for m in subsets()]
-    found = over_subsets(summaries)
-    assert found.regions[Region.WT].dice == pytest.approx(0.2 * 32 / 15)
-    assert found.regions[Region.ET].dice == pytest.approx(0.2 * 20 / 8)
-    assert found.enhancing_without_t1c.dice == pytest.approx(0.2 * 12 / 7)
+    found = over_subsets(summaries, TUMOUR.scheme)
+    assert found.regions["WT"].dice == pytest.approx(0.2 * 32 / 15)
+    assert found.regions["ET"].dice == pytest.approx(0.2 * 20 / 8)
+    assert found.untold["ET"].dice == pytest.approx(0.2 * 12 / 7)
     assert found.no_network.dice == pytest.approx(0.25)
     assert found.no_network.subsets == 8
-    assert found.lowest_wt == (Modality.T1,)
-    assert found.lowest_wt_share == pytest.approx(0.25)
+    assert found.lowest == (Modality.T1,)
+    assert found.lowest_share == pytest.approx(0.25)
 
 
 def test_without_a_case_of_all_four_there_is_no_share() -> None:
-    found = over_subsets(summarise_subsets([whole("a", {(Modality.T1,): 0.5})]))
-    assert found.lowest_wt == (Modality.T1,)
-    assert found.lowest_wt_share is None
-    assert found.regions[Region.ET].dice is None
+    summaries = summarise_subsets([whole("a", {(Modality.T1,): 0.5})], TUMOUR.scheme)
+    found = over_subsets(summaries, TUMOUR.scheme)
+    assert found.lowest == (Modality.T1,)
+    assert found.lowest_share is None
+    assert found.regions["ET"].dice is None

@@ -10,7 +10,6 @@ from BrainSegAccelLib.manifest.model import (
     Latency,
     LatencySummary,
     Manifest,
-    PerRegion,
     QualityRetention,
     ReferenceRun,
     Timing,
@@ -18,7 +17,7 @@ from BrainSegAccelLib.manifest.model import (
 from pydantic import ValidationError
 
 TIMES = {"p50_ms": 10.0, "p95_ms": 12.0, "min_ms": 9.0, "max_ms": 13.0, "mean_ms": 10.5}
-ZERO = PerRegion(ET=0, TC=0, WT=0)
+ZERO = {"ET": 0.0, "TC": 0.0, "WT": 0.0}
 
 
 def timing(**changes: Any) -> Timing:

@@ -30,9 +30,9 @@ def test_another_output_takes_the_place_of_the_first(manifest: Manifest, result:
     strict = ResolvedRefinement(dict.fromkeys(("ET", "TC", "WT"), 0.99), 2.0, 1.0)
     empty = Segmentation(result.segmentation.labels * 0, grid, TUMOUR.scheme)
     cleared = with_output(manifest, empty, strict)
-    assert cleared.outputs[0].thresholds.ET == 0.99
+    assert cleared.outputs[0].thresholds["ET"] == 0.99
     assert cleared.outputs[0].smallest_lesion_ml == 2.0
-    assert manifest.outputs[0].thresholds.WT == 0.5
+    assert manifest.outputs[0].thresholds["WT"] == 0.5
     assert cleared.outputs[0].volumes_ml["WT"] == 0.0
     assert manifest.outputs[0].volumes_ml["WT"] > 0.0
     validate(json.loads(to_json(cleared)))

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.metrics.dice import dice, dice_of_counts
 from BrainSegAccelLib.metrics.hd95 import HD95_ONE_EMPTY_MM, Mask, hd95
-from BrainSegAccelLib.metrics.regions import Labels, region_mask, score
-from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.metrics.regions import score
+from BrainSegAccelLib.study.segmentation import Segmentation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from label_schemes import POSTOPERATIVE, TUMOUR
 
 ISOTROPIC = (1.0, 1.0, 1.0)
 
@@ -53,20 +55,26 @@ def test_agrees_with_monai(seed: int) -> None:
     assert dice(one, other) == pytest.approx(overlap, abs=1e-6)
 
 
-def tumour(seed: int, shape: tuple[int, int, int] = (48, 60, 54)) -> Labels:
+def tumour(seed: int, shape: tuple[int, int, int] = (48, 60, 54)) -> np.ndarray:
     """Nested balls of oedema, core and enhancing rim, with specks of any label far and near."""
     rng = np.random.default_rng(seed)
     centre, radius = rng.uniform(0.3, 0.7, 3) * shape, rng.uniform(5, 16)
     apart = np.moveaxis(np.indices(shape), 0, -1) - centre
     distance = np.sqrt((apart**2).sum(-1)) + rng.normal(0, 0.5, shape)
     labels = np.select(
-        [distance < 0.4 * radius, distance < 0.7 * radius, distance < radius], [1, 4, 2]
+        [distance < 0.4 * radius, distance < 0.7 * radius, distance < radius], [1, 3, 2]
     )
     for _ in range(rng.integers(8)):
         k, j, i = (int(rng.integers(n)) for n in shape)
         side = rng.integers(1, 4)
-        labels[k : k + side, j : j + side, i : i + side] = rng.integers(1, 5)
+        labels[k : k + side, j : j + side, i : i + side] = rng.integers(1, 4)
     return labels.astype(np.uint8)
+
+
+def segmentation(
+    labels: np.ndarray, spacing: tuple[float, float, float] = ISOTROPIC
+) -> Segmentation:
+    return Segmentation(labels, Grid(labels.shape, np.diag([*spacing, 1.0])), TUMOUR.scheme)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning:monai")
@@ -75,12 +83,12 @@ def test_label_maps_with_specks_agree_with_monai(seed: int) -> None:
     prediction, reference = tumour(seed), tumour(seed + 1000 * (seed % 2))
     prediction = np.roll(prediction, seed % 5, seed % 3)
     spacing = (1.0, 1.0, 1.0) if seed % 3 else (0.7, 1.1, 4.0)
-    found = score(prediction, reference, spacing)
-    for region in Region:
-        one, other = region_mask(prediction, region), region_mask(reference, region)
+    found = score(segmentation(prediction, spacing), segmentation(reference, spacing))
+    for region in TUMOUR.scheme.regions:
+        one, other = (np.isin(labels, region.labels) for labels in (prediction, reference))
         overlap, distance = by_monai(one, other, spacing)
-        assert found[region].dice == pytest.approx(overlap, abs=1e-6)
-        assert found[region].hd95_mm == pytest.approx(distance, abs=1e-4)
+        assert found[region.identifier].dice == pytest.approx(overlap, abs=1e-6)
+        assert found[region.identifier].hd95_mm == pytest.approx(distance, abs=1e-4)
 
 
 def _box(*sides: slice) -> Mask:
@@ -204,33 +212,54 @@ def test_empty_masks_follow_brats() -> None:
     assert pytest.approx(373.1287, abs=1e-4) == HD95_ONE_EMPTY_MM
 
 
-def test_label_four_is_enhancing_tumour() -> None:
-    labels = np.array([[[0, 1, 2, 3, 4]]], dtype=np.uint8)
-    assert region_mask(labels, Region.ET).tolist() == [[[False, False, False, True, True]]]
-    assert region_mask(labels, Region.TC).tolist() == [[[False, True, False, True, True]]]
-    assert region_mask(labels, Region.WT).tolist() == [[[False, True, True, True, True]]]
-
-
 def test_score_takes_every_region_on_its_own() -> None:
     reference = np.zeros((12, 12, 12), dtype=np.uint8)
     reference[2:10, 2:10, 2:10] = 2
-    reference[4:8, 4:8, 4:8] = 4
-    prediction = np.where(reference == 4, 3, reference)
+    reference[4:8, 4:8, 4:8] = 3
+    prediction = reference.copy()
     prediction[2, 2:10, 2:10] = 0
-    found = score(prediction, reference, (1.0, 1.0, 2.0))
-    assert (found[Region.ET].dice, found[Region.ET].hd95_mm) == (1.0, 0.0)
-    assert found[Region.TC].dice == 1.0
-    assert found[Region.WT].dice == pytest.approx(2 * 7 / (7 + 8))
-    assert found[Region.WT].hd95_mm == pytest.approx(2.0)
+    spacing = (1.0, 1.0, 2.0)
+    found = score(segmentation(prediction, spacing), segmentation(reference, spacing))
+    assert (found["ET"].dice, found["ET"].hd95_mm) == (1.0, 0.0)
+    assert found["TC"].dice == 1.0
+    assert found["WT"].dice == pytest.approx(2 * 7 / (7 + 8))
+    assert found["WT"].hd95_mm == pytest.approx(2.0)
 
 
 def test_empty_label_maps_agree() -> None:
-    empty = np.zeros((3, 3, 3), dtype=np.uint8)
-    assert {(s.dice, s.hd95_mm) for s in score(empty, empty, ISOTROPIC).values()} == {(1.0, 0.0)}
+    empty = segmentation(np.zeros((3, 3, 3), dtype=np.uint8))
+    assert {(s.dice, s.hd95_mm) for s in score(empty, empty).values()} == {(1.0, 0.0)}
+
+
+def test_regions_are_those_of_the_scheme() -> None:
+    """A cavity is a region of its own, and no part of the tumour around it."""
+    scheme, grid = POSTOPERATIVE.scheme, Grid((3, 3, 4), np.eye(4))
+    reference = np.zeros(grid.shape, dtype=np.uint8)
+    reference[1, 1] = [2, 3, 4, 4]
+    prediction = reference.copy()
+    prediction[1, 1, 3] = 0
+    found = score(Segmentation(prediction, grid, scheme), Segmentation(reference, grid, scheme))
+    assert [(name, scores.dice) for name, scores in found.items()] == [
+        ("lesion", 1.0),
+        ("core", 1.0),
+        ("rim", 1.0),
+        ("cavity", pytest.approx(2 / 3)),
+    ]
+
+
+def test_other_schemes_are_refused() -> None:
+    grid, labels = Grid((3, 3, 3), np.eye(4)), np.zeros((3, 3, 3), dtype=np.uint8)
+    one, other = (Segmentation(labels, grid, o.scheme) for o in (TUMOUR, POSTOPERATIVE))
+    with pytest.raises(ValueError, match="label schemes differ"):
+        score(one, other)
 
 
 def test_other_shapes_are_refused() -> None:
     one, other = np.zeros((3, 3, 3), dtype=bool), np.zeros((3, 3, 4), dtype=bool)
-    for compare in (dice, lambda a, b: hd95(a, b, ISOTROPIC), lambda a, b: score(a, b, ISOTROPIC)):
+    for compare in (
+        dice,
+        lambda a, b: hd95(a, b, ISOTROPIC),
+        lambda a, b: score(segmentation(a), segmentation(b)),
+    ):
         with pytest.raises(ValueError, match="shapes differ"):
             compare(one, other)

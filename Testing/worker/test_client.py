@@ -114,7 +114,7 @@ def test_refinement_region_benchmark_and_verification(
     roi = Roi.from_corners(centre - 5.0, centre + 5.0)
     request = Segment(volumes, options, refinement=loose, roi=roi, base=whole.kept)
     part = _segmented(desk.ask(request))
-    assert whole.manifest.outputs[0].thresholds.TC == 0.3
+    assert whole.manifest.outputs[0].thresholds["TC"] == 0.3
     assert whole.manifest.outputs[0].scope == "whole head"
     assert part.manifest.outputs[0].scope == "region of interest"
     outside = ~roi.mask(whole.segmentation.grid)
@@ -129,7 +129,7 @@ def test_refinement_region_benchmark_and_verification(
     assert quality.reference is not None
     assert quality.reference.precision is Precision.FP32
     assert quality.agreement_dice is not None
-    assert quality.agreement_dice.WT > 0.99
+    assert quality.agreement_dice["WT"] > 0.99
 
 
 def test_what_cannot_be_used_is_said_and_the_worker_lives_on(

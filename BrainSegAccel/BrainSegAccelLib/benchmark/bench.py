@@ -213,13 +213,7 @@ class _Reference:
 
     def compare(self, found: Segmentation) -> QualityRetention:
         """Say what a run lost."""
-        return quality_retention(
-            found.labels,
-            self._found.labels,
-            found.grid.spacing,
-            self._run,
-            self._truth.labels if self._truth else None,
-        )
+        return quality_retention(found, self._found, self._run, self._truth)
 
 
 def _truth(case: Path, found: Segmentation) -> Segmentation | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..manifest.model import PerRegion, Timing
-from ..study.regions import Region
 from .report import BenchmarkReport, Row
 
 _GIB = 1 << 30
@@ -22,14 +21,6 @@ _SPEED_COLUMNS = (
     "recipe / end to end",
     "recipe / cold",
 )
-_QUALITY_COLUMNS = (
-    "model",
-    "backend",
-    "precision",
-    *(f"ΔDice {region}" for region in Region),
-    *(f"ΔHD95 {region} mm" for region in Region),
-    "layers by format",
-)
 
 
 def to_markdown(report: BenchmarkReport, picture: str) -> str:
@@ -38,6 +29,7 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
     :param picture: file name of the plot beside it.
     """
     protocol = report.rows[0].manifest.input_protocol
+    regions = _regions(report)
     quickest_first = sorted(report.rows, key=lambda row: _p50(row.manifest.latency.model_only))
     parts = [
         "# Benchmarks",
@@ -59,8 +51,8 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
         "(see below), also against our cold one.",
         "## Quality against FP32",
         _table(
-            _QUALITY_COLUMNS,
-            (_quality(row) for row in quickest_first),
+            _quality_columns(regions),
+            (_quality(row, regions) for row in quickest_first),
         ),
     ]
     if report.peers:
@@ -136,21 +128,40 @@ def _ratios(row: Row, report: BenchmarkReport) -> list[str]:
     return ["", "", ""]
 
 
-def _quality(row: Row) -> list[str]:
+def _quality_columns(regions: Sequence[str]) -> list[str]:
+    """Return the headings of what `_quality` shows."""
+    return [
+        "model",
+        "backend",
+        "precision",
+        *(f"ΔDice {region}" for region in regions),
+        *(f"ΔHD95 {region} mm" for region in regions),
+        "layers by format",
+    ]
+
+
+def _regions(report: BenchmarkReport) -> list[str]:
+    """Return the regions of all models that were measured, each once."""
+    tables = (row.manifest.quality_retention.delta_dice for row in report.rows)
+    return list(dict.fromkeys(region for table in tables for region in table or ()))
+
+
+def _quality(row: Row, regions: Sequence[str]) -> list[str]:
     retention, precision = row.manifest.quality_retention, row.manifest.precision
     formats = precision.actual_operations or {}
     return [
         row.manifest.model.name,
         row.manifest.runtime.backend,
         str(precision.engine),
-        *_by_region(retention.delta_dice, 4),
-        *_by_region(retention.delta_hd95_mm, 2),
+        *_by_region(retention.delta_dice, regions, 4),
+        *_by_region(retention.delta_hd95_mm, regions, 2),
         ", ".join(f"{name} {count}" for name, count in formats.items()) or "not told",
     ]
 
 
-def _by_region(values: PerRegion | None, digits: int) -> list[str]:
-    return [f"{getattr(values, region):+.{digits}f}" if values else "" for region in Region]
+def _by_region(values: PerRegion | None, regions: Sequence[str], digits: int) -> list[str]:
+    known = values or {}
+    return [f"{known[region]:+.{digits}f}" if region in known else "" for region in regions]
 
 
 def _p50(timing: Timing) -> float:

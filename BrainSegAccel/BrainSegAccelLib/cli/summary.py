@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..manifest.model import Manifest, PerRegion, Selection
+from ..manifest.model import Manifest, Selection
 from ..runs.files import FileOutput
-from ..study.regions import SEGMENTS, Region
 
 
 def print_summary(manifest: Manifest, output: FileOutput) -> None:
@@ -31,12 +30,16 @@ def print_summary(manifest: Manifest, output: FileOutput) -> None:
 
 
 def _volumes(manifest: Manifest) -> Table:
-    volumes = manifest.outputs[0].volumes_ml
+    output = manifest.outputs[0]
     table = Table("tumour", box=None)
     table.add_column("ml", justify="right")
-    for segment in SEGMENTS:
-        table.add_row(segment.name, f"{volumes[segment.label.name.lower()]:.1f}")
-    table.add_row(f"{Region.WT.label.capitalize()}", f"{volumes[Region.WT]:.1f}", style="bold")
+    for identifier, label in output.labels.items():
+        table.add_row(label.name, f"{output.volumes_ml[identifier]:.1f}")
+    for identifier in output.outermost:
+        region = output.regions[identifier]
+        if len(region.labels) > 1:
+            name = region.name.capitalize()
+            table.add_row(name, f"{output.volumes_ml[identifier]:.1f}", style="bold")
     return table
 
 
@@ -86,12 +89,12 @@ def _runtime(manifest: Manifest) -> str:
 def _quality(manifest: Manifest) -> str:
     quality = manifest.quality_retention
     assert quality.reference is not None
-    assert isinstance(quality.agreement_dice, PerRegion)
-    assert isinstance(quality.delta_hd95_mm, PerRegion)
+    assert quality.agreement_dice is not None
+    assert quality.delta_hd95_mm is not None
+    distances = quality.delta_hd95_mm
     shown = ", ".join(
-        f"{region} Dice {getattr(quality.agreement_dice, region):.4f} "
-        f"HD95 {getattr(quality.delta_hd95_mm, region):.2f} mm"
-        for region in Region
+        f"{region} Dice {dice:.4f} HD95 {distances[region]:.2f} mm"
+        for region, dice in quality.agreement_dice.items()
     )
     reference = quality.reference
     return f"{'verified':<13} against {reference.backend} {reference.precision}: {shown}"

@@ -9,10 +9,8 @@ from ..geometry.resampling import resample
 from ..geometry.volume import Array, Volume
 from ..metrics.dice import dice
 from ..metrics.hd95 import Mask, hd95
-from ..metrics.regions import region_mask
 from ..preprocessing.foreground import find_foreground
 from ..preprocessing.normalisers.z_score import z_score
-from ..study.regions import Region
 from ..study.segmentation import Segmentation
 from .pair import RegionEvaluation
 
@@ -38,12 +36,13 @@ def bright_on_flair(flair: Array) -> Mask:
 
 
 def evaluate_baseline(flair: Volume, truth: Segmentation) -> RegionEvaluation:
-    """Compare the bright part of FLAIR with the whole tumour of a reference, on its grid."""
+    """Compare the bright part of FLAIR with all of the tumour of a reference, on its grid."""
     found = bright_on_flair(resample(flair.array, flair.grid, truth.grid)[0])
-    expected = region_mask(truth.labels, Region.WT)
+    whole = truth.scheme.whole
+    expected = truth.scheme.mask(truth.labels, whole)
     return RegionEvaluation(
         dice=dice(found, expected),
         hd95_mm=hd95(found, expected, truth.grid.spacing),
         prediction_ml=np.count_nonzero(found) * truth.grid.voxel_volume_mm3 / 1000.0,
-        reference_ml=truth.volume_ml(Region.WT.labels),
+        reference_ml=truth.volume_ml(whole.labels),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ..study.modality import Modality
-from ..study.regions import Region
 from .report import (
     CaseRecord,
     EvaluationReport,
@@ -17,7 +16,6 @@ from .report import (
     SubsetSummary,
 )
 
-BASELINE = "WT, no network"
 ABSENT = "n/a"
 _EMPTY = {Outcome.RIGHTLY_EMPTY: "empty", Outcome.FALSE_POSITIVE: "false"}
 
@@ -32,7 +30,7 @@ def to_markdown(report: EvaluationReport) -> str:
         _heading(report),
         *_case_tables(report),
         _counts(report),
-        *(_subset_tables(report.subsets, report.over_subsets) if report.over_subsets else ()),
+        *(_subset_tables(report, report.over_subsets) if report.over_subsets else ()),
     ]
     if report.failed:
         rows = [[failed.case, failed.error] for failed in report.failed]
@@ -56,7 +54,7 @@ def _heading(report: EvaluationReport) -> str:
 def _case_tables(report: EvaluationReport) -> list[str]:
     mean = report.mean
     summaries = [*mean.regions.values(), mean.no_network]
-    columns = ["case", *Region, BASELINE]
+    columns = ["case", *mean.regions, _baseline(report)]
 
     def rows(shown: Callable[[Scored | None], str], of_all: Callable[[RegionSummary], str]) -> Rows:
         cases = [[case.case, *map(shown, _scores(case))] for case in report.cases]
@@ -71,7 +69,7 @@ def _case_tables(report: EvaluationReport) -> list[str]:
     with_volumes = [
         [*row, *ml] for row, ml in zip(dice, [*volumes, ["", ""], ["", ""]], strict=True)
     ]
-    millilitres = "ET / TC / WT ml"
+    millilitres = f"{' / '.join(mean.regions)} ml"
     distances = rows(_hd95, lambda found: _figure(found.hd95_empty_counted_mm, 1))
     return [
         "## Dice\n\n"
@@ -83,7 +81,7 @@ def _case_tables(report: EvaluationReport) -> list[str]:
 
 def _counts(report: EvaluationReport) -> str:
     """Return what the means leave out, and what was missed."""
-    names = [*Region, BASELINE]
+    names = [*report.mean.regions, _baseline(report)]
     summaries = [*report.mean.regions.values(), report.mean.no_network]
     rows = [
         [
@@ -103,39 +101,52 @@ def _counts(report: EvaluationReport) -> str:
     )
 
 
-def _subset_tables(subsets: Sequence[SubsetSummary], over: OverSubsets) -> list[str]:
-    columns = ["modalities", "cases", "ET", "ET, no T1c", "TC", "WT", BASELINE]
-    means = [
-        over.regions[Region.ET],
-        over.enhancing_without_t1c,
-        over.regions[Region.TC],
-        over.regions[Region.WT],
-        over.no_network,
-    ]
+def _subset_tables(report: EvaluationReport, over: OverSubsets) -> list[str]:
+    columns, means = ["modalities", "cases"], list[SubsetMean]()
+    for region, mean in over.regions.items():
+        columns.append(region)
+        means.append(mean)
+        if (apart := over.untold.get(region)) is not None:
+            columns.append(f"{region}, no {' or '.join(m.label for m in apart.without)}")
+            means.append(apart)
+    columns.append(_baseline(report))
+    means.append(over.no_network)
 
     def rows(shown: Callable[[Scored | None], str]) -> Rows:
-        mean = _bold([f"mean of the {len(subsets)}", "", *map(shown, means)])
-        return [*(_subset_row(subset, shown) for subset in subsets), mean]
+        mean = _bold([f"mean of the {len(report.subsets)}", "", *map(shown, means)])
+        return [*(_subset_row(subset, over, shown) for subset in report.subsets), mean]
 
     parts = [
         "## Dice of every subset\n\n" + _table(columns, rows(_dice)),
         "## HD95 of every subset, mm\n\n" + _table(columns, rows(_hd95)),
     ]
-    if over.lowest_wt and over.lowest_wt_share is not None:
-        lowest = f"{_named(over.lowest_wt)}: {over.lowest_wt_share:.0%} of all four's"
-        parts.append(f"Lowest Dice of WT: {lowest}.")
+    if over.lowest and over.lowest_share is not None:
+        lowest = f"{_named(over.lowest)}: {over.lowest_share:.0%} of all four's"
+        parts.append(f"Lowest Dice of {report.whole}: {lowest}.")
     return parts
 
 
-def _subset_row(subset: SubsetSummary, shown: Callable[[Scored | None], str]) -> Row:
-    enhancing = shown(subset.regions[Region.ET])
-    apart = ["", enhancing] if Modality.T1C not in subset.modalities else [enhancing, ""]
-    rest = (subset.regions[Region.TC], subset.regions[Region.WT], subset.no_network)
-    return [_named(subset.modalities), str(subset.cases), *apart, *map(shown, rest)]
+def _subset_row(
+    subset: SubsetSummary, over: OverSubsets, shown: Callable[[Scored | None], str]
+) -> Row:
+    cells = []
+    for region in over.regions:
+        cell = shown(subset.regions[region])
+        apart = over.untold.get(region)
+        if apart is None:
+            cells.append(cell)
+        else:
+            told = bool(set(apart.without) & set(subset.modalities))
+            cells += [cell, ""] if told else ["", cell]
+    return [_named(subset.modalities), str(subset.cases), *cells, shown(subset.no_network)]
+
+
+def _baseline(report: EvaluationReport) -> str:
+    return f"{report.whole}, no network"
 
 
 def _scores(case: CaseRecord) -> list[RegionScores | None]:
-    return [*(case.regions[region] for region in Region), case.no_network]
+    return [*case.regions.values(), case.no_network]
 
 
 def _dice(found: Scored | None) -> str:
@@ -157,7 +168,7 @@ def _figure(value: float | None, digits: int) -> str:
 
 
 def _volumes(case: CaseRecord, predicted: bool) -> str:
-    found = (case.regions[region] for region in Region)
+    found = case.regions.values()
     values = (scores.predicted_ml if predicted else scores.reference_ml for scores in found)
     return " / ".join(f"{value:.1f}" for value in values)
 

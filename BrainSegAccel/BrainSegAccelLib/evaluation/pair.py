@@ -13,7 +13,6 @@ from ..errors import InputError
 from ..io.read_labels import read_labels
 from ..metrics.regions import score
 from ..study.label_scheme import LabelScheme
-from ..study.regions import Region
 from ..study.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -38,14 +37,19 @@ class RegionEvaluation:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a prediction agrees with a reference, by region (ET, TC, WT)."""
+    """How a prediction agrees with a reference.
 
-    regions: Mapping[Region, RegionEvaluation]
+    :param regions: by identifier, in the order of the scheme.
+    :param scheme: what both were labelled by.
+    """
+
+    regions: Mapping[str, RegionEvaluation]
+    scheme: LabelScheme
 
     def as_document(self) -> dict[str, Any]:
         """Return the figures as JSON takes them, keyed by region."""
         return {
-            str(region): {
+            region: {
                 "dice": round(found.dice, 6),
                 "hd95_mm": round(found.hd95_mm, 6),
                 "prediction_ml": round(found.prediction_ml, 3),
@@ -64,7 +68,7 @@ class Evaluation:
             table.add_column(heading, justify="right")
         for region, found in self.regions.items():
             table.add_row(
-                f"{region} {region.label}",
+                f"{region} {self.scheme.region(region).name}",
                 f"{found.dice:.4f}",
                 f"{found.hd95_mm:.2f}",
                 f"{found.prediction_ml:.1f}",
@@ -88,19 +92,20 @@ def evaluate_files(prediction: Path, reference: Path, scheme: LabelScheme) -> Ev
 def evaluate(prediction: Segmentation, reference: Segmentation) -> Evaluation:
     """Compare two segmentations on one grid.
 
-    :raises ValueError: if their shapes differ.
+    :raises ValueError: if their shapes or label schemes differ.
     """
-    scores = score(prediction.labels, reference.labels, reference.grid.spacing)
+    scores = score(prediction, reference)
     return Evaluation(
         {
-            region: RegionEvaluation(
-                dice=scores[region].dice,
-                hd95_mm=scores[region].hd95_mm,
+            region.identifier: RegionEvaluation(
+                dice=scores[region.identifier].dice,
+                hd95_mm=scores[region.identifier].hd95_mm,
                 prediction_ml=prediction.volume_ml(region.labels),
                 reference_ml=reference.volume_ml(region.labels),
             )
-            for region in Region
-        }
+            for region in reference.scheme.regions
+        },
+        reference.scheme,
     )
 
 

@@ -12,15 +12,13 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from ..backends.protocol import Device, Precision
 from ..manifest.model import ModelIdentity, Software
 from ..records import Count, Measured, Millilitres, Record, Score, Text
+from ..study.label_scheme import LabelScheme
 from ..study.modality import Modality
-from ..study.regions import Region
 from .pair import RegionEvaluation
 
-SCHEMA_VERSION: Literal["1.0"] = "1.0"
+SCHEMA_VERSION: Literal["2.0"] = "2.0"
 
-CONVENTIONS = (
-    "ET, TC and WT are enhancing tumour, tumour core and whole tumour; label 4 of a reference is "
-    "enhancing tumour, as in BraTS up to 2021.",
+_CONVENTIONS = (
     "HD95 is the larger of the two directed 95th percentiles of the distances between surfaces, in "
     "mm; 373.13 if one of the two is empty, 0 if both are.",
     "A mean is taken over the cases whose reference shows the region; a region that was missed "
@@ -29,10 +27,34 @@ CONVENTIONS = (
     "empty if nothing was predicted either, else a false positive.",
     "The mean with empty references counted takes every case: Dice 1 and HD95 0 where it is "
     "rightly empty, Dice 0 and HD95 373.13 for a false positive.",
-    "Enhancing tumour cannot be told without T1c: subsets without it are listed apart for ET.",
-    "No network: FLAIR smoothed by 1 voxel, z-score above 1.0 in the brain, the largest connected "
-    "part; whole tumour only.",
 )
+_NO_NETWORK = (
+    "No network: FLAIR smoothed by 1 voxel, z-score above 1.0 in the brain, the largest connected "
+    "part; {whole} only."
+)
+
+
+def conventions(scheme: LabelScheme) -> tuple[str, ...]:
+    """Return how the figures of a report are to be read, one sentence each."""
+    named = ", ".join(f"{region.identifier} is {region.name}" for region in scheme.regions)
+    aliases = "; ".join(
+        f"{' and '.join(str(value) for value in label.aliases)} of a reference counts as "
+        f"{label.value}, {label.name.lower()}"
+        for label in scheme.labels
+        if label.aliases
+    )
+    apart = [
+        f"{region.identifier} cannot be told without {' or '.join(m.label for m in told_by)}: "
+        "subsets without are listed apart for it."
+        for region in scheme.regions
+        if (told_by := scheme.told_by(region))
+    ]
+    return (
+        f"{named}{f'; {aliases}' if aliases else ''}.",
+        *_CONVENTIONS,
+        *apart,
+        _NO_NETWORK.format(whole=scheme.whole.name),
+    )
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -81,7 +103,7 @@ class RegionScores(Record):
 
 
 Modalities = Annotated[tuple[Modality, ...], Field(min_length=1)]
-Scores = Annotated[dict[Region, RegionScores], Field(min_length=3, description="By region.")]
+Scores = Annotated[dict[str, RegionScores], Field(min_length=1, description="By region.")]
 
 
 class SubsetScores(Record):
@@ -97,7 +119,9 @@ class CaseRecord(Measured):
     case: Text = Field(description="The case's folder, below the folder that was evaluated.")
     modalities: Modalities
     regions: Scores = Field(description="By region, from all modalities of the case.")
-    no_network: RegionScores | None = Field(description="The whole tumour of the baseline.")
+    no_network: RegionScores | None = Field(
+        description="The baseline, compared with all of the tumour."
+    )
     subsets: tuple[SubsetScores, ...] = Field(
         description="Every subset of the case's modalities; empty if they were not asked for."
     )
@@ -129,8 +153,8 @@ class Summary(Record):
     """Means over cases."""
 
     cases: Count
-    regions: dict[Region, RegionSummary] = Field(min_length=3)
-    no_network: RegionSummary = Field(description="Whole tumour of the cases that have FLAIR.")
+    regions: dict[str, RegionSummary] = Field(min_length=1)
+    no_network: RegionSummary = Field(description="Of the cases that have FLAIR.")
 
 
 class SubsetSummary(Summary):
@@ -147,16 +171,24 @@ class SubsetMean(Measured):
     hd95_mm: Score | None
 
 
+class UntoldMean(SubsetMean):
+    """Mean over the subsets that do not tell a region."""
+
+    without: Modalities = Field(description="None of these is in the subsets; one would tell it.")
+
+
 class OverSubsets(Measured):
     """Means over all subsets."""
 
-    regions: dict[Region, SubsetMean] = Field(
-        min_length=3, description="ET over the subsets with T1c, TC and WT over all."
+    regions: dict[str, SubsetMean] = Field(
+        min_length=1, description="Over the subsets in which the region can be told."
     )
-    enhancing_without_t1c: SubsetMean
-    no_network: SubsetMean = Field(description="Whole tumour, over the subsets with FLAIR.")
-    lowest_wt: Modalities | None = Field(description="The subset with the lowest Dice of WT.")
-    lowest_wt_share: Score | None = Field(description="That Dice, as a share of all four's.")
+    untold: dict[str, UntoldMean] = Field(
+        description="Of regions that not every subset tells: over those that do not."
+    )
+    no_network: SubsetMean = Field(description="Over the subsets with FLAIR.")
+    lowest: Modalities | None = Field(description="The subset with the lowest Dice of the whole.")
+    lowest_share: Score | None = Field(description="That Dice, as a share of all four's.")
 
 
 class EvaluationRuntime(Record):
@@ -172,12 +204,13 @@ class EvaluationRuntime(Record):
 class EvaluationReport(Measured):
     """Everything that an evaluation found."""
 
-    schema_version: Literal["1.0"]
+    schema_version: Literal["2.0"]
     created_utc: Annotated[AwareDatetime, AfterValidator(_to_utc)]
     software: Software
     model: ModelIdentity
     runtime: EvaluationRuntime
     conventions: tuple[Text, ...]
+    whole: Text = Field(description="The region that is all of the tumour: the baseline's.")
     cases: tuple[CaseRecord, ...]
     failed: tuple[FailedCase, ...]
     mean: Summary = Field(description="Over all cases, each with all modalities that it has.")
@@ -185,6 +218,6 @@ class EvaluationReport(Measured):
     over_subsets: OverSubsets | None
 
 
-def by_region(evaluations: Mapping[Region, RegionEvaluation]) -> dict[Region, RegionScores]:
+def by_region(evaluations: Mapping[str, RegionEvaluation]) -> dict[str, RegionScores]:
     """Return the scores of every region of a comparison."""
-    return {region: RegionScores.of(evaluations[region]) for region in Region}
+    return {region: RegionScores.of(found) for region, found in evaluations.items()}

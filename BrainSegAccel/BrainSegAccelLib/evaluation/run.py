@@ -18,12 +18,10 @@ from ..runs.options import RunOptions
 from ..runs.progress import Progress
 from ..runs.runner import Runner
 from ..study.modality import Modality, subsets
-from ..study.regions import Region
 from ..study.study import Study
 from .baseline import evaluate_baseline
 from .pair import GRID_TOLERANCE_MM, evaluate
 from .report import (
-    CONVENTIONS,
     SCHEMA_VERSION,
     CaseRecord,
     EvaluationReport,
@@ -32,6 +30,7 @@ from .report import (
     RegionScores,
     SubsetScores,
     by_region,
+    conventions,
 )
 from .summary import over_subsets, summarise, summarise_subsets
 
@@ -71,7 +70,8 @@ def evaluate_cases(
         except Exception as error:  # Whatever is wrong with one case, the others can be evaluated.
             failed.append(FailedCase(case=name, error=_in_one_line(error, root)))
         advance(1.0)
-    of_subsets = summarise_subsets(cases)
+    scheme = pipeline.package.card.outputs.scheme
+    of_subsets = summarise_subsets(cases, scheme)
     reason = NONE_EVALUATED if every_subset else NOT_ASKED_FOR
     return EvaluationReport(
         schema_version=SCHEMA_VERSION,
@@ -85,12 +85,13 @@ def evaluate_cases(
             device=engine.device,
             device_name=engine.device_name,
         ),
-        conventions=CONVENTIONS,
+        conventions=conventions(scheme),
+        whole=scheme.whole.identifier,
         cases=tuple(cases),
         failed=tuple(failed),
-        mean=summarise(cases),
+        mean=summarise(cases, scheme),
         subsets=tuple(of_subsets),
-        over_subsets=over_subsets(of_subsets) if of_subsets else None,
+        over_subsets=over_subsets(of_subsets, scheme) if of_subsets else None,
         reason=None if of_subsets else reason,
     )
 
@@ -119,7 +120,7 @@ def evaluate_case(
         )
     everything = tuple(study)
     wanted = [s for s in subsets() if set(s) <= set(study)] if every_subset else [everything]
-    found: dict[tuple[Modality, ...], dict[Region, RegionScores]] = {}
+    found: dict[tuple[Modality, ...], dict[str, RegionScores]] = {}
     for done, modalities in enumerate(wanted, 1):
         part = Study({modality: study[modality] for modality in modalities})
         overlays = (m for m in (part.reference, *part) if m in overlaid)

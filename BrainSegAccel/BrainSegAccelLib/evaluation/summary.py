@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
+from ..study.label_scheme import LabelScheme
 from ..study.modality import Modality, subsets
-from ..study.regions import Region
 from .report import (
     CaseRecord,
     Outcome,
@@ -16,19 +16,20 @@ from .report import (
     SubsetMean,
     SubsetSummary,
     Summary,
+    UntoldMean,
 )
 
 
-def summarise(cases: Sequence[CaseRecord]) -> Summary:
+def summarise(cases: Sequence[CaseRecord], scheme: LabelScheme) -> Summary:
     """Return the means over cases, each with all the modalities that it has."""
     return Summary(
         cases=len(cases),
-        regions={region: _region([case.regions[region] for case in cases]) for region in Region},
+        regions={r: _region([case.regions[r] for case in cases]) for r in _identifiers(scheme)},
         no_network=_region([case.no_network for case in cases if case.no_network]),
     )
 
 
-def summarise_subsets(cases: Sequence[CaseRecord]) -> list[SubsetSummary]:
+def summarise_subsets(cases: Sequence[CaseRecord], scheme: LabelScheme) -> list[SubsetSummary]:
     """Return the means of every subset that some case has been evaluated with.
 
     The baseline stands beside those that hold FLAIR, over the same cases.
@@ -47,35 +48,46 @@ def summarise_subsets(cases: Sequence[CaseRecord]) -> list[SubsetSummary]:
                 SubsetSummary(
                     modalities=modalities,
                     cases=len(having),
-                    regions={r: _region([regions[r] for _, regions in having]) for r in Region},
+                    regions={
+                        r: _region([regions[r] for _, regions in having])
+                        for r in _identifiers(scheme)
+                    },
                     no_network=_region([scores for scores in baseline if scores]),
                 )
             )
     return found
 
 
-def over_subsets(summaries: Sequence[SubsetSummary]) -> OverSubsets:
-    """Return the means over subsets; enhancing tumour with and without T1c apart.
+def over_subsets(summaries: Sequence[SubsetSummary], scheme: LabelScheme) -> OverSubsets:
+    """Return the means over subsets; where some do not tell a region, over these apart.
 
     :param summaries: at least one.
     """
-    with_t1c = [s for s in summaries if Modality.T1C in s.modalities]
-    without = [s for s in summaries if Modality.T1C not in s.modalities]
-    counted = {Region.ET: with_t1c, Region.TC: summaries, Region.WT: summaries}
-    dice_of_wt = {
-        s.modalities: dice for s in summaries if (dice := s.regions[Region.WT].dice) is not None
-    }
-    lowest = min(dice_of_wt, key=lambda modalities: dice_of_wt[modalities], default=None)
-    full = dice_of_wt.get(tuple(Modality))
-    share = dice_of_wt[lowest] / full if lowest and full else None
+    told, untold = dict[str, SubsetMean](), dict[str, UntoldMean]()
+    for region in scheme.regions:
+        name, needed = region.identifier, scheme.told_by(region)
+        without = [s for s in summaries if needed and not set(needed) & set(s.modalities)]
+        told[name] = _over(s.regions[name] for s in summaries if s not in without)
+        if needed:
+            apart = _over(s.regions[name] for s in without)
+            untold[name] = UntoldMean(without=needed, **apart.model_dump())
+    whole = scheme.whole.identifier
+    dice = {s.modalities: d for s in summaries if (d := s.regions[whole].dice) is not None}
+    lowest = min(dice, key=lambda modalities: dice[modalities], default=None)
+    full = dice.get(tuple(Modality))
+    share = dice[lowest] / full if lowest and full else None
     return OverSubsets(
-        regions={r: _over(s.regions[r] for s in chosen) for r, chosen in counted.items()},
-        enhancing_without_t1c=_over(s.regions[Region.ET] for s in without),
+        regions=told,
+        untold=untold,
         no_network=_over(s.no_network for s in summaries),
-        lowest_wt=lowest,
-        lowest_wt_share=share,
-        reason=None if share is not None else "lowest_wt_share: no whole tumour on all four",
+        lowest=lowest,
+        lowest_share=share,
+        reason=None if share is not None else f"lowest_share: no {whole} on all four",
     )
+
+
+def _identifiers(scheme: LabelScheme) -> list[str]:
+    return [region.identifier for region in scheme.regions]
 
 
 def _region(scores: Sequence[RegionScores]) -> RegionSummary:

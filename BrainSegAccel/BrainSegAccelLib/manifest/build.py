@@ -26,14 +26,15 @@ from .model import (
     EngineBuild,
     InputProtocol,
     InputRecord,
+    LabelRecord,
     Latency,
     LatencySummary,
     Manifest,
     ModelIdentity,
     OutputRecord,
-    PerRegion,
     PrecisionUse,
     QualityRetention,
+    RegionRecord,
     Runtime,
     Scope,
     Selection,
@@ -180,15 +181,24 @@ def record_output(
     :param written: the file; None for a node in a scene.
     :param refinement: with what it was labelled.
     """
+    scheme = segmentation.scheme
     return OutputRecord(
         format=_suffix(written) if written else "scene node",
         shape=_axes(segmentation.grid),
         spacing_mm=segmentation.grid.spacing,
         sha256=sha256_of(written) if written else None,
         scope=scope,
-        thresholds=PerRegion.model_validate(refinement.thresholds),
+        thresholds=dict(refinement.thresholds),
         smallest_lesion_ml=refinement.smallest_lesion_ml,
         peak_odds=refinement.peak_odds,
+        labels={
+            label.identifier: LabelRecord(value=label.value, name=label.name)
+            for label in scheme.labels
+        },
+        regions={
+            region.identifier: RegionRecord(name=region.name, labels=region.labels)
+            for region in scheme.regions
+        },
         volumes_ml=segmentation.volumes_ml(),
         reason=None if written else "sha256: the segmentation was not written to a file",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -28,7 +27,6 @@ from ..records import (
     check_together,
 )
 from ..study.modality import Modality
-from ..study.regions import Region
 from ..system.machine import Environment, Hardware
 from .preprocessing import Preprocessing
 
@@ -221,17 +219,8 @@ class Latency(LatencySummary):
         return self
 
 
-class PerRegion(Record):
-    """One figure for each region."""
-
-    ET: Score = Field(description="Enhancing tumour.")
-    TC: Score = Field(description="Tumour core.")
-    WT: Score = Field(description="Whole tumour.")
-
-    @classmethod
-    def of(cls, values: Mapping[Region, float]) -> Self:
-        """Build from a value for every region."""
-        return cls(ET=values[Region.ET], TC=values[Region.TC], WT=values[Region.WT])
+PerRegion = Annotated[dict[str, Score], Field(min_length=1)]
+"""One figure for each region, by its identifier, e.g. ET, TC and WT."""
 
 
 class ReferenceRun(Record):
@@ -292,6 +281,20 @@ class InputRecord(Record):
     )
 
 
+class LabelRecord(Record):
+    """A label of a segmentation."""
+
+    value: int = Field(ge=1, le=255)
+    name: Text = Field(description="As people write it.")
+
+
+class RegionRecord(Record):
+    """Labels taken together."""
+
+    name: Text = Field(description="As people write it.")
+    labels: tuple[int, ...] = Field(min_length=1, description="Values of the label map.")
+
+
 class Scope(StrEnum):
     """Where the network ran."""
 
@@ -318,9 +321,21 @@ class OutputRecord(Measured):
     peak_odds: float = Field(
         ge=1,
         description="So were those whose most probable voxel has less than this many times the "
-        "odds of WT's threshold.",
+        "odds of the threshold of an outermost region.",
     )
+    labels: dict[str, LabelRecord] = Field(
+        min_length=1, description="What the values of the label map mean, by identifier."
+    )
+    regions: dict[str, RegionRecord] = Field(min_length=1, description="By identifier.")
     volumes_ml: dict[str, Millilitres] = Field(description="By label and by region.")
+
+    @property
+    def outermost(self) -> tuple[str, ...]:
+        """The regions that lie within no other: all that is tumour."""
+        sets = {name: set(region.labels) for name, region in self.regions.items()}
+        return tuple(
+            name for name, labels in sets.items() if not any(labels < s for s in sets.values())
+        )
 
 
 class Manifest(Record):

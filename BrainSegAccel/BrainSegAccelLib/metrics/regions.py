@@ -1,19 +1,14 @@
-"""Dice and HD95 of tumour regions, by the conventions of the BraTS challenge."""
+"""Dice and HD95 of the regions of a label scheme, by the conventions of the BraTS challenge."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..geometry.bounding_box import bounding_box
-from ..study.regions import Region
+from ..study.segmentation import Segmentation
 from .dice import dice
-from .hd95 import Mask, Spacing, hd95
-
-Labels = NDArray[np.integer]
+from .hd95 import hd95
 
 
 @dataclass(frozen=True)
@@ -28,26 +23,23 @@ class Scores:
     hd95_mm: float
 
 
-def region_mask(labels: Labels, region: Region) -> Mask:
-    """Return where a label map shows a region; label 4 is enhancing tumour (BraTS ≤ 2021)."""
-    return np.isin(labels, list(region.labels))
+def score(prediction: Segmentation, reference: Segmentation) -> Mapping[str, Scores]:
+    """Return Dice and HD95 of every region, by its identifier.
 
-
-def score(prediction: Labels, reference: Labels, spacing: Spacing) -> Mapping[Region, Scores]:
-    """Return Dice and HD95 of every region.
-
-    :param prediction: labels 0 to 4, (k, j, i).
-    :param reference: labels of the same shape on the same grid.
-    :param spacing: voxel size along (i, j, k) in mm, as `Grid.spacing`.
-    :raises ValueError: if the shapes differ.
+    :param reference: on the same grid, of the same label scheme.
+    :raises ValueError: if the shapes or the schemes differ.
     """
-    if prediction.shape != reference.shape:
-        raise ValueError(f"shapes differ: {prediction.shape} and {reference.shape}")
-    box = bounding_box((prediction > 0) | (reference > 0))
+    found, expected, scheme = prediction.labels, reference.labels, reference.scheme
+    if found.shape != expected.shape:
+        raise ValueError(f"shapes differ: {found.shape} and {expected.shape}")
+    if prediction.scheme != scheme:
+        raise ValueError(f"label schemes differ: {prediction.scheme.name} and {scheme.name}")
+    box = bounding_box((found > 0) | (expected > 0))
     if box is not None:
-        prediction, reference = prediction[box], reference[box]
+        found, expected = found[box], expected[box]
     scores = {}
-    for region in Region:
-        one, other = region_mask(prediction, region), region_mask(reference, region)
-        scores[region] = Scores(dice(one, other), hd95(one, other, spacing))
+    for region in scheme.regions:
+        one, other = scheme.mask(found, region), scheme.mask(expected, region)
+        distance = hd95(one, other, reference.grid.spacing)
+        scores[region.identifier] = Scores(dice(one, other), distance)
     return scores

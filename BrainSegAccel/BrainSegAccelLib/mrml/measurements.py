@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from slicer import vtkMRMLPlotChartNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
 
 from ..manifest.model import Manifest
-from ..study.regions import Region
 from .results import own_node
 from .tables import chart_of, fill_table
 
@@ -43,10 +42,8 @@ def quality_row(manifest: Manifest) -> Row | None:
     if retention.delta_dice is None or retention.delta_hd95_mm is None:
         return None
     row: dict[str, str | float] = {"configuration": configuration(manifest)}
-    for region in Region:
-        row[f"ΔDice {region}"] = getattr(retention.delta_dice, region)
-    for region in Region:
-        row[f"ΔHD95 {region} mm"] = getattr(retention.delta_hd95_mm, region)
+    row |= {f"ΔDice {region}": value for region, value in retention.delta_dice.items()}
+    row |= {f"ΔHD95 {region} mm": value for region, value in retention.delta_hd95_mm.items()}
     return row
 
 

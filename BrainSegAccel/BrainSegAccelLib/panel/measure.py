@@ -9,8 +9,7 @@ from slicer.i18n import tr as _
 
 from ..backends.survey import Combination
 from ..manifest.model import Manifest
-from ..mrml.measurements import benchmark_row, configuration, quality_row
-from ..study.regions import Region
+from ..mrml.measurements import benchmark_row, configuration
 from .parameters import AUTO
 from .scene_run import Order
 
@@ -57,11 +56,16 @@ def benchmarkSummary(manifest: Manifest) -> str:
 
 def qualitySummary(manifest: Manifest) -> str:
     """Return what the run lost against the FP32 reference in a line; empty if not verified."""
-    row, reference = quality_row(manifest), manifest.quality_retention.reference
-    if row is None or reference is None:
+    retention = manifest.quality_retention
+    reference, losses, distances = (
+        retention.reference,
+        retention.delta_dice,
+        retention.delta_hd95_mm,
+    )
+    if reference is None or losses is None or distances is None:
         return ""
-    dice = ", ".join(f"{region} {row[f'ΔDice {region}']:+.4f}" for region in Region)
-    hd95 = ", ".join(f"{region} {row[f'ΔHD95 {region} mm']:+.2f}" for region in Region)
+    dice = ", ".join(f"{region} {value:+.4f}" for region, value in losses.items())
+    hd95 = ", ".join(f"{region} {value:+.2f}" for region, value in distances.items())
     return _("{configuration} against {reference} FP32: ΔDice {dice}; ΔHD95 {hd95} mm.").format(
         configuration=configuration(manifest), reference=reference.backend, dice=dice, hd95=hd95
     )

@@ -80,11 +80,9 @@ def reference_pipeline(make_pipeline: PipelineFactory, model: str) -> Runner:
 
 def compare(result: RunResult, expected: RunResult) -> QualityRetention:
     """Compare a run with one of the reference on the same study."""
-    segmentation = result.segmentation
     return quality_retention(
-        segmentation.labels,
-        expected.segmentation.labels,
-        segmentation.grid.spacing,
+        result.segmentation,
+        expected.segmentation,
         ReferenceRun(
             backend=expected.engine.backend,
             version=expected.engine.version,

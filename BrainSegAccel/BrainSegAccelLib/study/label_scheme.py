@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .modality import Modality
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -44,6 +46,16 @@ class Label(_Value):
     code: Code = Field(description="what it is, as DICOM and Slicer say it")
     aliases: tuple[_LabelValue, ...] = Field(
         default=(), description="values that mean the same in others' label maps"
+    )
+    told_by: tuple[Modality, ...] = Field(
+        default=(),
+        description="modalities of which one must be given to tell it; none: any will do",
+    )
+    caution: str = Field(
+        default="",
+        max_length=300,
+        pattern=r"^[^\r\n\t]*$",
+        description="what a reader of a result must know where none of ``told_by`` was given",
     )
 
 
@@ -117,6 +129,18 @@ class LabelScheme(_Value):
     def outermost(self) -> tuple[Region, ...]:
         """Return the regions that lie within no other: all that can be tumour."""
         return tuple(region for region in self.regions if region.parent is None)
+
+    @property
+    def whole(self) -> Region:
+        """The region that stands for all of a tumour where one figure must do."""
+        return self.outermost()[0]
+
+    def told_by(self, region: Region) -> tuple[Modality, ...]:
+        """Return the modalities of which one must be given to tell a region; none: any will do.
+
+        A region of several labels is told by any of them.
+        """
+        return self.label(region.labels[0]).told_by if len(region.labels) == 1 else ()
 
     def outermost_first(self) -> tuple[Region, ...]:
         """Return the regions so that each comes after the one that it lies within."""

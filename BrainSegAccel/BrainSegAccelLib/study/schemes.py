@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .label_scheme import Code, Label, LabelScheme, Region
+from .modality import Modality
 
 _BRAIN = Code(scheme="SCT", value="12738006", meaning="Brain")
 
@@ -24,6 +25,8 @@ TUMOUR_LABELS = LabelScheme(
             name="Oedema",
             colour=(140, 224, 228),
             code=Code(scheme="SCT", value="79654002", meaning="Edema"),
+            told_by=(Modality.T2, Modality.FLAIR),
+            caution="Without T2 and FLAIR, most of the oedema, and often the tumour, is missed.",
         ),
         Label(
             value=3,
@@ -33,6 +36,9 @@ TUMOUR_LABELS = LabelScheme(
             code=Code(scheme="NCIt", value="C113842", meaning="Enhancing Lesion"),
             # As BraTS had it up to 2021.
             aliases=(4,),
+            told_by=(Modality.T1C,),
+            caution="Without T1c, enhancing tumour cannot be told from the rest: "
+            "that it is missing here is no finding.",
         ),
     ),
     regions=(
