@@ -30,8 +30,8 @@ from BrainSegAccelLib.io.atomic import atomic_write
 from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.synthesis.cases import CaseGenerator, Stripping
-from BrainSegAccelLib.synthesis.chance import Chance
 from BrainSegAccelLib.synthesis.lesions import CaseKind
+from BrainSegAccelLib.synthesis.rng import Rng
 from BrainSegAccelLib.system.hardware import probe_hardware
 from BrainSegAccelLib.training.config import WHOLE_BRAIN, Stage
 from BrainSegAccelLib.training.samples import draw_sample
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=["segresnet", "dynunet"])
     options = parser.parse_args()
     case = CaseGenerator(1.0).generate(SEED, CaseKind.RING, Stripping.CLEAN)
-    sample = draw_sample(Chance(SEED, torch.device("cpu")), case, Stage(steps=1), {"1111": 1.0})
+    sample = draw_sample(Rng(SEED, torch.device("cpu")), case, Stage(steps=1), {"1111": 1.0})
     x, availability = sample.x[None].float().numpy(), sample.availability[None].numpy()
     truth = sample.regions.numpy().astype(bool)
     rows: list[dict[str, Any]] = []

@@ -19,7 +19,6 @@ from BrainSegAccelLib.synthesis.cases import (  # noqa: E402
     SyntheticCase,
     outlined_regions,
 )
-from BrainSegAccelLib.synthesis.chance import Chance  # noqa: E402
 from BrainSegAccelLib.synthesis.geometry import (  # noqa: E402
     Grid,
     HeadPose,
@@ -32,6 +31,7 @@ from BrainSegAccelLib.synthesis.lesions import (  # noqa: E402
     TumourMaps,
     draw_tumour,
 )
+from BrainSegAccelLib.synthesis.rng import Rng  # noqa: E402
 from BrainSegAccelLib.training.normalisation import remove_shading  # noqa: E402
 from scipy.ndimage import binary_fill_holes  # noqa: E402
 from torch.nn.functional import max_pool3d  # noqa: E402
@@ -101,12 +101,12 @@ def test_kinds_show_what_they_are_called(cases: dict[CaseKind, list[SyntheticCas
 
 def test_a_cavity_is_fluid_and_no_tumour() -> None:
     """Necrosis never; what enhances lies along the wall; the rest of the head gives way."""
-    chance, atlas = Chance(11, CPU), load_atlas()
-    pose = HeadPose.draw(chance, atlas)
+    rng, atlas = Rng(11, CPU), load_atlas()
+    pose = HeadPose.draw(rng, atlas)
     grid = pose.fitting_grid(4.0)
     lesions = [Lesion(torch.zeros(3), 22.0, CaseKind.CAVITY)]
-    anatomy = draw_anatomy(chance, atlas, grid, deformed_positions(chance, atlas, pose, grid, []))
-    tumour = draw_tumour(chance, grid, anatomy, lesions)
+    anatomy = draw_anatomy(rng, atlas, grid, deformed_positions(rng, atlas, pose, grid, []))
+    tumour = draw_tumour(rng, grid, anatomy, lesions)
     assert tumour.cavity.max() > 0.9
     assert not tumour.necrosis.any()
     assert (tumour.whole + tumour.cavity <= 1 + 1e-5).all()
@@ -119,13 +119,13 @@ def test_a_cavity_is_fluid_and_no_tumour() -> None:
 
 def test_tissue_that_is_only_invaded_counts_as_oedema() -> None:
     """Patches that enhance are core; the tumour around them is not, but for what they enclose."""
-    chance, atlas = Chance(12, CPU), load_atlas()
-    pose = HeadPose.draw(chance, atlas)
+    rng, atlas = Rng(12, CPU), load_atlas()
+    pose = HeadPose.draw(rng, atlas)
     grid = pose.fitting_grid(4.0)
-    anatomy = draw_anatomy(chance, atlas, grid, deformed_positions(chance, atlas, pose, grid, []))
+    anatomy = draw_anatomy(rng, atlas, grid, deformed_positions(rng, atlas, pose, grid, []))
     patches = 0
     for _ in range(8):
-        tumour = draw_tumour(chance, grid, anatomy, [Lesion(torch.zeros(3), 22.0, CaseKind.PATCHY)])
+        tumour = draw_tumour(rng, grid, anatomy, [Lesion(torch.zeros(3), 22.0, CaseKind.PATCHY)])
         near = max_pool3d(tumour.enhancing[None], 7, 1, 3)[0] > 0.1
         if tumour.necrosis.sum() > tumour.enhancing.sum():
             # The other sort: core that does not enhance, with a focus or few that do.
@@ -202,13 +202,13 @@ def test_some_diffuse_tumours_have_a_small_enhancing_focus_in_core_that_does_not
 
 
 def test_most_diffuse_tumours_leave_sulci_free() -> None:
-    chance, atlas = Chance(13, CPU), load_atlas()
-    pose = HeadPose.draw(chance, atlas)
+    rng, atlas = Rng(13, CPU), load_atlas()
+    pose = HeadPose.draw(rng, atlas)
     grid = pose.fitting_grid(4.0)
-    anatomy = draw_anatomy(chance, atlas, grid, deformed_positions(chance, atlas, pose, grid, []))
+    anatomy = draw_anatomy(rng, atlas, grid, deformed_positions(rng, atlas, pose, grid, []))
     fluid = anatomy.mask & (anatomy.csf > 0.9)
     lesion = Lesion(torch.tensor([35.0, 0.0, 0.0]), 30.0, CaseKind.NON_ENHANCING)
-    tumours = [draw_tumour(chance, grid, anatomy, [lesion]) for _ in range(12)]
+    tumours = [draw_tumour(rng, grid, anatomy, [lesion]) for _ in range(12)]
     free = sum(bool(tumour.whole[fluid].max() < 0.2) for tumour in tumours)
     assert 5 <= free < 12
 
@@ -266,7 +266,7 @@ def test_field_of_view_is_cut_at_an_end_of_the_brain() -> None:
     mask[4:16] = True
     cuts = 0
     for seed in range(60):
-        for seen in cut_field_of_view(Chance(seed, CPU), mask):
+        for seen in cut_field_of_view(Rng(seed, CPU), mask):
             lost = (mask & ~seen).any(2).any(1).nonzero().flatten().tolist()
             cuts += bool(lost)
             assert len(lost) <= 4
@@ -347,6 +347,6 @@ def test_grid_places_voxels_symmetrically_about_its_centre() -> None:
 
 def test_pose_brings_the_head_onto_the_atlas() -> None:
     atlas = load_atlas()
-    pose = HeadPose.draw(Chance(2, CPU), atlas)
+    pose = HeadPose.draw(Rng(2, CPU), atlas)
     middle = pose.to_atlas(torch.zeros(3, 1, 1, 1)).flatten()
     torch.testing.assert_close(middle, atlas.centre)

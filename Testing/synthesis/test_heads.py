@@ -12,7 +12,6 @@ pytest.importorskip("scipy")
 
 from BrainSegAccelLib.synthesis.anatomy import Anatomy, draw_anatomy  # noqa: E402
 from BrainSegAccelLib.synthesis.atlas import load_atlas  # noqa: E402
-from BrainSegAccelLib.synthesis.chance import Chance  # noqa: E402
 from BrainSegAccelLib.synthesis.geometry import HeadPose, deformed_positions  # noqa: E402
 from BrainSegAccelLib.synthesis.head_contrast import add_head  # noqa: E402
 from BrainSegAccelLib.synthesis.head_shape import (  # noqa: E402
@@ -21,6 +20,7 @@ from BrainSegAccelLib.synthesis.head_shape import (  # noqa: E402
     draw_head,
     head_grid,
 )
+from BrainSegAccelLib.synthesis.rng import Rng  # noqa: E402
 
 CPU = torch.device("cpu")
 VOXEL = 4.0
@@ -40,14 +40,14 @@ def head_atlas() -> HeadAtlas:
 
 
 def draw(seed: int, head_atlas: HeadAtlas) -> Drawn:
-    chance, atlas = Chance(seed, CPU), load_atlas()
-    pose = HeadPose.draw(chance, atlas)
-    grid = head_grid(chance, pose, VOXEL)
-    source = deformed_positions(chance, atlas, pose, grid, [])
-    anatomy = draw_anatomy(chance, atlas, grid, source)
-    head = draw_head(chance, head_atlas, grid, source)
+    rng, atlas = Rng(seed, CPU), load_atlas()
+    pose = HeadPose.draw(rng, atlas)
+    grid = head_grid(rng, pose, VOXEL)
+    source = deformed_positions(rng, atlas, pose, grid, [])
+    anatomy = draw_anatomy(rng, atlas, grid, source)
+    head = draw_head(rng, head_atlas, grid, source)
     ideal = [anatomy.white + level * anatomy.csf for level in (0.2, 0.3, 1.4, 0.1)]
-    return Drawn(anatomy, head, ideal, add_head(chance, grid, anatomy, head, ideal))
+    return Drawn(anatomy, head, ideal, add_head(rng, grid, anatomy, head, ideal))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.synthesis.anatomy import Anatomy, draw_anatomy  # noqa: E402
 from BrainSegAccelLib.synthesis.atlas import load_atlas  # noqa: E402
-from BrainSegAccelLib.synthesis.chance import Chance  # noqa: E402
 from BrainSegAccelLib.synthesis.geometry import (  # noqa: E402
     Grid,
     HeadPose,
@@ -17,17 +16,18 @@ from BrainSegAccelLib.synthesis.geometry import (  # noqa: E402
 )
 from BrainSegAccelLib.synthesis.lesions import TumourMaps  # noqa: E402
 from BrainSegAccelLib.synthesis.mimics import draw_mimics  # noqa: E402
+from BrainSegAccelLib.synthesis.rng import Rng  # noqa: E402
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def head() -> tuple[Grid, Anatomy]:
-    chance, atlas = Chance(5, CPU), load_atlas()
-    pose = HeadPose.draw(chance, atlas)
+    rng, atlas = Rng(5, CPU), load_atlas()
+    pose = HeadPose.draw(rng, atlas)
     grid = pose.fitting_grid(3.0)
-    source = deformed_positions(chance, atlas, pose, grid, [])
-    return grid, draw_anatomy(chance, atlas, grid, source)
+    source = deformed_positions(rng, atlas, pose, grid, [])
+    return grid, draw_anatomy(rng, atlas, grid, source)
 
 
 def test_vessels_run_through_what_is_about_a_tumour_but_not_through_what_enhances(
@@ -45,8 +45,8 @@ def test_vessels_run_through_what_is_about_a_tumour_but_not_through_what_enhance
     tissue = (oedema > 0) & (anatomy.csf < 0.05)
     more = 0
     for seed in range(10):
-        with_tumour = draw_mimics(Chance(seed, CPU), grid, anatomy, tumour).vessels
-        without = draw_mimics(Chance(seed, CPU), grid, anatomy, healthy).vessels
+        with_tumour = draw_mimics(Rng(seed, CPU), grid, anatomy, tumour).vessels
+        without = draw_mimics(Rng(seed, CPU), grid, anatomy, healthy).vessels
         assert not with_tumour[enhancing > 0].any()
         assert ((with_tumour >= 0) & (with_tumour <= 1)).all()
         more += bool(with_tumour[tissue].sum() > 2 * without[tissue].sum())

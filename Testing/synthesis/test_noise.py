@@ -6,15 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from BrainSegAccelLib.synthesis.chance import Chance  # noqa: E402
 from BrainSegAccelLib.synthesis.noise import blur, smooth_noise  # noqa: E402
+from BrainSegAccelLib.synthesis.rng import Rng  # noqa: E402
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("scale", [1.0, 4.0, 7.3])
 def test_noise_has_zero_mean_and_unit_variance(scale: float) -> None:
-    field = smooth_noise(Chance(3, CPU), (60, 64, 68), 1.0, scale, channels=4)
+    field = smooth_noise(Rng(3, CPU), (60, 64, 68), 1.0, scale, channels=4)
     assert field.shape == (4, 60, 64, 68)
     # Few independent features fit into the field when they are large: allow four standard errors.
     features = field.numel() / scale**3
@@ -26,7 +26,7 @@ def test_scale_is_in_millimetres() -> None:
     """The same field on a finer grid changes less from voxel to voxel."""
 
     def roughness(voxel: float) -> float:
-        field = smooth_noise(Chance(0, CPU), (40, 40, 40), voxel, 10.0)
+        field = smooth_noise(Rng(0, CPU), (40, 40, 40), voxel, 10.0)
         return float((field[..., 1:] - field[..., :-1]).square().mean())
 
     assert roughness(1.0) == pytest.approx(roughness(2.0) / 4, rel=0.4)
@@ -34,7 +34,7 @@ def test_scale_is_in_millimetres() -> None:
 
 def test_same_seed_same_field() -> None:
     first, second, other = (
-        smooth_noise(Chance(seed, CPU), (8, 9, 10), 1.0, 3.0) for seed in (5, 5, 6)
+        smooth_noise(Rng(seed, CPU), (8, 9, 10), 1.0, 3.0) for seed in (5, 5, 6)
     )
     assert torch.equal(first, second)
     assert not torch.equal(first, other)

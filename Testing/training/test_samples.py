@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.synthesis.cases import CaseGenerator, SyntheticCase  # noqa: E402
-from BrainSegAccelLib.synthesis.chance import Chance  # noqa: E402
 from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
+from BrainSegAccelLib.synthesis.rng import Rng  # noqa: E402
 from BrainSegAccelLib.training.config import SUBSET_WEIGHTS, Stage, TrainingConfig  # noqa: E402
 from BrainSegAccelLib.training.normalisation import normalise  # noqa: E402
 from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
@@ -35,8 +35,8 @@ def case() -> SyntheticCase:
     return CaseGenerator(voxel=4.0).generate(11, CaseKind.RING)
 
 
-def chance(seed: int) -> Chance:
-    return Chance(seed, torch.device("cpu"))
+def rng(seed: int) -> Rng:
+    return Rng(seed, torch.device("cpu"))
 
 
 def stream(workers: int = 1) -> SampleStream:
@@ -87,7 +87,7 @@ def test_beyond_its_field_of_view_a_sequence_is_zero(case: SyntheticCase) -> Non
     images = case.images.clone()
     images[0, : images.shape[1] // 2] = 0
     cut_case = replace(case, images=images)
-    x = draw_sample(chance(0), cut_case, WHOLE, ALL_FOUR).x[0].float()
+    x = draw_sample(rng(0), cut_case, WHOLE, ALL_FOUR).x[0].float()
     values = x[x != 0]
     assert abs(float(values.mean())) < 0.2
     assert 0.5 < float(values.std()) < 1.5
@@ -102,14 +102,14 @@ def test_workers_have_cases_of_their_own() -> None:
 def test_missing_modalities_are_zero_and_marked(case: SyntheticCase) -> None:
     seen = set()
     for seed in range(30):
-        sample = draw_sample(chance(seed), case, CROP, SUBSET_WEIGHTS)
+        sample = draw_sample(rng(seed), case, CROP, SUBSET_WEIGHTS)
         present = sample.availability.bool()
         assert 0 < int(present.sum()) < 4
         assert not sample.x[~present].any()
         assert all(channel.any() for channel in sample.x[present])
         seen.add(tuple(present.tolist()))
     assert len(seen) > 8
-    full = draw_sample(chance(0), case, CROP, ALL_FOUR)
+    full = draw_sample(rng(0), case, CROP, ALL_FOUR)
     assert full.availability.tolist() == [1, 1, 1, 1]
 
 
@@ -118,7 +118,7 @@ def test_a_modality_that_a_case_lacks_is_never_shown(case: SyntheticCase) -> Non
     seen = set()
     for seed in range(30):
         sample = draw_sample(
-            chance(seed), lacking, CROP, TrainingConfig(name="test", stages=(CROP,)).subsets
+            rng(seed), lacking, CROP, TrainingConfig(name="test", stages=(CROP,)).subsets
         )
         assert sample.x.flatten(1).any(dim=1).tolist() == sample.availability.bool().tolist()
         seen.add(tuple(sample.availability.tolist()))
@@ -128,13 +128,13 @@ def test_a_modality_that_a_case_lacks_is_never_shown(case: SyntheticCase) -> Non
 def test_nothing_is_shown_beyond_a_field_of_view(case: SyntheticCase) -> None:
     images = case.images.clone()
     images[0, : images.shape[1] // 2] = 0
-    sample = draw_sample(chance(3), replace(case, images=images), WHOLE, ALL_FOUR)
+    sample = draw_sample(rng(3), replace(case, images=images), WHOLE, ALL_FOUR)
     t1, others = sample.x[0] != 0, (sample.x[1:] != 0).all(dim=0)
     assert 0.2 < float((t1 & others).sum() / others.sum()) < 0.8
 
 
 def test_regions_are_nested_and_on_the_samples_grid(case: SyntheticCase) -> None:
-    sample = draw_sample(chance(1), case, CROP, ALL_FOUR)
+    sample = draw_sample(rng(1), case, CROP, ALL_FOUR)
     assert sample.x.shape == (4, *CROP.shape)
     assert sample.regions.shape == (3, *CROP.shape)
     enhancing, core, whole = sample.regions.bool()
@@ -144,7 +144,7 @@ def test_regions_are_nested_and_on_the_samples_grid(case: SyntheticCase) -> None
 
 
 def test_whole_brain_samples_hold_the_whole_brain_in_the_middle(case: SyntheticCase) -> None:
-    sample = draw_sample(chance(2), case, WHOLE, ALL_FOUR)
+    sample = draw_sample(rng(2), case, WHOLE, ALL_FOUR)
     brain = (sample.x != 0).any(0).nonzero().float()
     middle = (brain.amin(0) + brain.amax(0)) / 2
     expected = torch.tensor(WHOLE.shape) / 2
@@ -174,7 +174,7 @@ def test_unvaried_sample_equals_the_normalised_case() -> None:
     expected = {round(float(normalise(channel, mask).abs().sum()), 0) for channel in image}
     found = set()
     for seed in range(12):
-        x = draw_sample(chance(seed), case, stage, ALL_FOUR).x.float()
+        x = draw_sample(rng(seed), case, stage, ALL_FOUR).x.float()
         found |= {round(float(channel.abs().sum()), 0) for channel in x}
     assert len(expected & found) >= 2
 
@@ -187,7 +187,7 @@ def test_half_of_the_sequences_keep_their_z_scores_and_the_others_get_another_sc
     stage = Stage(steps=1, shape=(32, 32, 32))
     kept, gains = 0, []
     for seed in range(25):
-        x = draw_sample(chance(seed), case, stage, ALL_FOUR).x.float()
+        x = draw_sample(rng(seed), case, stage, ALL_FOUR).x.float()
         assert ((x != 0).sum((1, 2, 3)) <= 12**3).all()
         for channel in x:
             values = channel[channel != 0]

@@ -7,78 +7,78 @@ import math
 import torch
 from torch import Tensor
 
-from .chance import Chance
 from .geometry import Grid
 from .noise import blur, smooth_noise
+from .rng import Rng
 
 _REFERENCE = 1.2
 """Intensity that a gamma change leaves alone; about the brightest normal tissue."""
 
 
-def acquire(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
+def acquire(rng: Rng, grid: Grid, image: Tensor) -> Tensor:
     """Scan the ideal ``image`` [D, H, W]: a non-negative image of the same shape.
 
     Texture, residual misregistration, in-plane resolution and slice thickness, bias field, the
     scanner's grey scale, and Rician noise that is smoothed as interpolated images are.
     """
-    grain = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(1.5, 3))[0]
-    image = image * (1 + grain * chance.uniform(0, 0.03))
-    mottle = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(4, 8))[0]
-    image += mottle * chance.uniform(0, 0.03)
-    if chance.event(0.35):
-        image = _shift(image, [chance.normal(0.5) / grid.voxel for _ in range(3)])
-    if chance.event(0.25):
-        image = _thick_slices(chance, grid, image)
+    grain = smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(1.5, 3))[0]
+    image = image * (1 + grain * rng.uniform(0, 0.03))
+    mottle = smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(4, 8))[0]
+    image += mottle * rng.uniform(0, 0.03)
+    if rng.event(0.35):
+        image = _shift(image, [rng.normal(0.5) / grid.voxel for _ in range(3)])
+    if rng.event(0.25):
+        image = _thick_slices(rng, grid, image)
     else:
-        image = blur(image[None], _resolution(chance, grid.voxel))[0]
-    image *= torch.exp(_sensitivity(chance, grid))
-    gamma = math.exp(chance.normal(0.2))
+        image = blur(image[None], _resolution(rng, grid.voxel))[0]
+    image *= torch.exp(_sensitivity(rng, grid))
+    gamma = math.exp(rng.normal(0.2))
     image = (image / _REFERENCE).clamp_(min=1e-4).pow_(gamma).mul_(_REFERENCE)
-    level = min(0.06, abs(chance.normal(0.022)))
-    noise = chance.white((2, *image.shape)) * level
-    if chance.event(0.5):
+    level = min(0.06, abs(rng.normal(0.022)))
+    noise = rng.white((2, *image.shape)) * level
+    if rng.event(0.5):
         # Resampled scans carry noise that is correlated over neighbouring voxels.
-        noise = blur(noise, (chance.uniform(0.3, 0.8),) * 3)
+        noise = blur(noise, (rng.uniform(0.3, 0.8),) * 3)
     return torch.sqrt((image + noise[0]) ** 2 + noise[1] ** 2)
 
 
-def _sensitivity(chance: Chance, grid: Grid) -> Tensor:
+def _sensitivity(rng: Rng, grid: Grid) -> Tensor:
     """Logarithm [D, H, W] of what the receive coils make of one signal at different places.
 
     Uneven everywhere, and often falling towards one or both ends of the head, where coils end.
     """
-    field = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(60, 140))[0]
-    field *= chance.uniform(0, 0.18)
+    field = smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(60, 140))[0]
+    field *= rng.uniform(0, 0.18)
     for end in (-1, 1):
-        if not chance.event(0.4):
+        if not rng.event(0.4):
             continue
-        axis = {"z": 0, "y": 1, "x": 2}[chance.pick({"z": 0.75, "y": 0.15, "x": 0.1})]
+        axis = {"z": 0, "y": 1, "x": 2}[rng.pick({"z": 0.75, "y": 0.15, "x": 0.1})]
         place = torch.linspace(-end, end, grid.shape[axis])
-        begin = chance.uniform(-0.3, 0.6)
-        fall = ((place - begin) / (1 - begin)).clamp_min(0) ** chance.uniform(1, 2.5)
+        begin = rng.uniform(-0.3, 0.6)
+        fall = ((place - begin) / (1 - begin)).clamp_min(0) ** rng.uniform(1, 2.5)
         along = [1, 1, 1]
         along[axis] = -1
-        field -= fall.reshape(along).to(field) * chance.uniform(0, 0.9)
+        field -= fall.reshape(along).to(field) * rng.uniform(0, 0.9)
     return field
 
 
-def _resolution(chance: Chance, voxel: float) -> list[float]:
+def _resolution(rng: Rng, voxel: float) -> list[float]:
     """Blur along z, y, x in voxels: isotropic, plus thick slices in half of cases."""
-    deviations = [chance.uniform(0, 1.1) / voxel] * 3
-    if chance.event(0.55):
-        axis = {"z": 0, "y": 1, "x": 2}[chance.pick({"z": 0.6, "y": 0.2, "x": 0.2})]
-        deviations[axis] += chance.uniform(0.6, 2.6) / voxel
+    deviations = [rng.uniform(0, 1.1) / voxel] * 3
+    if rng.event(0.55):
+        axis = {"z": 0, "y": 1, "x": 2}[rng.pick({"z": 0.6, "y": 0.2, "x": 0.2})]
+        deviations[axis] += rng.uniform(0.6, 2.6) / voxel
     return deviations
 
 
-def _thick_slices(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
+def _thick_slices(rng: Rng, grid: Grid, image: Tensor) -> Tensor:
     """Average over slices, leave out the gaps, interpolate back: what resampled 2D scans show."""
-    axis = {"z": 0, "y": 1, "x": 2}[chance.pick({"z": 0.7, "y": 0.15, "x": 0.15})]
-    spacing = chance.uniform(2.5, 6.5)
-    thickness = spacing * chance.uniform(0.75, 1)
+    axis = {"z": 0, "y": 1, "x": 2}[rng.pick({"z": 0.7, "y": 0.15, "x": 0.15})]
+    spacing = rng.uniform(2.5, 6.5)
+    thickness = spacing * rng.uniform(0.75, 1)
     size = image.shape[axis]
-    matrix = slice_matrix(size, spacing / grid.voxel, thickness / grid.voxel, chance.uniform())
-    in_plane = [chance.uniform(0, 0.8) / grid.voxel] * 3
+    matrix = slice_matrix(size, spacing / grid.voxel, thickness / grid.voxel, rng.uniform())
+    in_plane = [rng.uniform(0, 0.8) / grid.voxel] * 3
     in_plane[axis] = 0.0
     image = blur(image[None], in_plane)[0]
     moved = image.movedim(axis, 0)
@@ -112,30 +112,30 @@ def slice_matrix(size: int, spacing: float, thickness: float, phase: float) -> T
     return (1 - weight) * average[below] + weight * average[below + 1]
 
 
-def cut_field_of_view(chance: Chance, mask: Tensor) -> list[Tensor]:
+def cut_field_of_view(rng: Rng, mask: Tensor) -> list[Tensor]:
     """What each of the four sequences covers: bool [D, H, W] each, most often all of it.
 
     One case in ten lacks the same slab on all sequences, one in ten a slab of a single sequence.
     """
     everything = torch.ones_like(mask)
     covered = [everything] * 4
-    if chance.event(0.1):
-        covered = [_without_slab(chance, mask, 0.3)] * 4
-    if chance.event(0.1):
-        sequence = chance.integer(0, 3)
-        covered[sequence] = covered[sequence] & _without_slab(chance, mask, 0.2)
+    if rng.event(0.1):
+        covered = [_without_slab(rng, mask, 0.3)] * 4
+    if rng.event(0.1):
+        sequence = rng.integer(0, 3)
+        covered[sequence] = covered[sequence] & _without_slab(rng, mask, 0.2)
     return covered
 
 
-def _without_slab(chance: Chance, mask: Tensor, most: float) -> Tensor:
+def _without_slab(rng: Rng, mask: Tensor, most: float) -> Tensor:
     """True but for up to ``most`` of the brain's height at its top or bottom."""
     inside = mask.any(2).any(1).nonzero()
     covered = torch.ones_like(mask)
     if not len(inside):
         return covered
     low, high = int(inside[0]), int(inside[-1]) + 1
-    missing = round(chance.uniform(0.03, most) * (high - low))
-    if chance.event(0.5):
+    missing = round(rng.uniform(0.03, most) * (high - low))
+    if rng.event(0.5):
         covered[: low + missing] = False
     else:
         covered[high - missing :] = False

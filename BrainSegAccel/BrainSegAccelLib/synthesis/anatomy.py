@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from .atlas import DEPTH_LIMIT, Atlas
-from .chance import Chance
 from .geometry import Grid, sample
 from .noise import blur, smooth_noise
+from .rng import Rng
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Anatomy:
         )
 
 
-def draw_anatomy(chance: Chance, atlas: Atlas, grid: Grid, source: Tensor) -> Anatomy:
+def draw_anatomy(rng: Rng, atlas: Atlas, grid: Grid, source: Tensor) -> Anatomy:
     """Read the atlas at ``source`` [3, D, H, W] (see ``deformed_positions``) and vary the tissues.
 
     The average brain is blurred: its fractions are sharpened, and noise restores what averaging
@@ -59,24 +59,24 @@ def draw_anatomy(chance: Chance, atlas: Atlas, grid: Grid, source: Tensor) -> An
     ventricle, relative_depth = maps[3], maps[7]
 
     def noise(low: float, high: float, channels: int = 1) -> Tensor:
-        return smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(low, high), channels)
+        return smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(low, high), channels)
 
     cortical = (1 - relative_depth).clamp(0.15, 1)
-    logits = maps[:3].clamp_min(1e-3).log_().mul_(chance.uniform(1.3, 3.2))
-    folds = noise(4.5, 9, 2) * chance.uniform(0.4, 1.6)
+    logits = maps[:3].clamp_min(1e-3).log_().mul_(rng.uniform(1.3, 3.2))
+    folds = noise(4.5, 9, 2) * rng.uniform(0.4, 1.6)
     logits[0] += folds[0] * cortical
-    logits[2] += folds[1] * cortical * 1.2 + chance.uniform(-0.8, 0.9)
-    wide = torch.relu(noise(15, 35)[0] + chance.uniform(-1, 0.6)) * chance.uniform(0, 2.2)
+    logits[2] += folds[1] * cortical * 1.2 + rng.uniform(-0.8, 0.9)
+    wide = torch.relu(noise(15, 35)[0] + rng.uniform(-1, 0.6)) * rng.uniform(0, 2.2)
     logits[2] += wide * (0.4 + 0.6 * cortical)
-    if chance.event(0.5):
+    if rng.event(0.5):
         near = blur((maps[2] * (1 - ventricle))[None], (3.0 / grid.voxel,) * 3)[0]
-        pockets = torch.sigmoid((noise(9, 16)[0] - chance.uniform(1.3, 2.2)) * 4)
-        pockets *= torch.sigmoid((near - chance.uniform(0.15, 0.35)) * 15)
-        logits[2] += pockets * chance.uniform(2, 7)
+        pockets = torch.sigmoid((noise(9, 16)[0] - rng.uniform(1.3, 2.2)) * 4)
+        pockets *= torch.sigmoid((near - rng.uniform(0.15, 0.35)) * 15)
+        logits[2] += pockets * rng.uniform(2, 7)
     grey, white, csf = logits.softmax(0)
 
     depth = relative_depth * DEPTH_LIMIT
-    depth = depth + noise(20, 60)[0] * chance.uniform(0, 1.5) - chance.uniform(-0.5, 2.5)
+    depth = depth + noise(20, 60)[0] * rng.uniform(0, 1.5) - rng.uniform(-0.5, 2.5)
     mask = (brain > 0.5) & (depth > 0)
     return Anatomy(
         grey=grey,

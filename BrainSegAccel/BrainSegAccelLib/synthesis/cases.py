@@ -13,7 +13,6 @@ from torch import Tensor
 from .acquisition import acquire, cut_field_of_view
 from .anatomy import Anatomy, draw_anatomy
 from .atlas import Atlas, load_atlas
-from .chance import Chance
 from .contrast import Sequences, render_sequences
 from .geometry import Grid, HeadPose, Shape, deformed_positions
 from .head_contrast import add_head
@@ -28,6 +27,7 @@ from .lesions import (
 )
 from .mimics import draw_mimics
 from .noise import smooth_noise
+from .rng import Rng
 
 
 class Stripping(StrEnum):
@@ -98,16 +98,16 @@ class Scene:
     sequences: Sequences
 
 
-def draw_scene(chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: CaseKind) -> Scene:
+def draw_scene(rng: Rng, atlas: Atlas, pose: HeadPose, grid: Grid, kind: CaseKind) -> Scene:
     """Draw anatomy, tumour and contrast of one case."""
-    lesions = plan_lesions(chance, atlas, pose, grid, kind)
-    source = deformed_positions(chance, atlas, pose, grid, masses(chance, lesions))
-    anatomy = draw_anatomy(chance, atlas, grid, source)
-    tumour = draw_tumour(chance, grid, anatomy, lesions)
-    mimics = draw_mimics(chance, grid, anatomy, tumour)
+    lesions = plan_lesions(rng, atlas, pose, grid, kind)
+    source = deformed_positions(rng, atlas, pose, grid, masses(rng, lesions))
+    anatomy = draw_anatomy(rng, atlas, grid, source)
+    tumour = draw_tumour(rng, grid, anatomy, lesions)
+    mimics = draw_mimics(rng, grid, anatomy, tumour)
     if kind is CaseKind.CAVITY:
         anatomy = anatomy.with_fluid(tumour.cavity)
-    sequences = render_sequences(chance, grid, kind, anatomy, tumour, mimics)
+    sequences = render_sequences(rng, grid, kind, anatomy, tumour, mimics)
     return Scene(source, anatomy, tumour, sequences)
 
 
@@ -161,24 +161,24 @@ class CaseGenerator:
 
         Blocks (``shape`` given) are never drawn with the whole head around them.
         """
-        chance = Chance(seed, self.device)
-        drawn = chance.pick(self.kinds)
-        left = Stripping(chance.pick(STRIPPING_WEIGHTS))
+        rng = Rng(seed, self.device)
+        drawn = rng.pick(self.kinds)
+        left = Stripping(rng.pick(STRIPPING_WEIGHTS))
         kind, stripping = kind or drawn, stripping or left
         if self.shape is not None and stripping is Stripping.ABSENT:
             stripping = Stripping.IMPERFECT
-        pose = HeadPose.draw(chance, self._atlas)
-        grid = self._grid(chance, pose, stripping)
-        scene = draw_scene(chance, self._atlas, pose, grid, kind)
+        pose = HeadPose.draw(rng, self._atlas)
+        grid = self._grid(rng, pose, stripping)
+        scene = draw_scene(rng, self._atlas, pose, grid, kind)
         anatomy, tumour, ideal = scene.anatomy, scene.tumour, scene.sequences.images
         mask = anatomy.mask
         if stripping is not Stripping.CLEAN:
-            head = draw_head(chance, self._head_atlas, grid, scene.source)
-            ideal = add_head(chance, grid, anatomy, head, ideal)
-            mask = self._left_by_stripping(chance, grid, scene, head, stripping)
-        seen = cut_field_of_view(chance, anatomy.mask)
+            head = draw_head(rng, self._head_atlas, grid, scene.source)
+            ideal = add_head(rng, grid, anatomy, head, ideal)
+            mask = self._left_by_stripping(rng, grid, scene, head, stripping)
+        seen = cut_field_of_view(rng, anatomy.mask)
         images = torch.stack(
-            [acquire(chance, grid, image) * part for image, part in zip(ideal, seen, strict=True)]
+            [acquire(rng, grid, image) * part for image, part in zip(ideal, seen, strict=True)]
         )
         covered = torch.stack(seen).any(0)
         mask = mask & covered
@@ -186,17 +186,17 @@ class CaseGenerator:
         brain = anatomy.mask & covered
         return SyntheticCase(images * mask, regions, mask, brain, self.voxel, kind, stripping, seed)
 
-    def _grid(self, chance: Chance, pose: HeadPose, stripping: Stripping) -> Grid:
+    def _grid(self, rng: Rng, pose: HeadPose, stripping: Stripping) -> Grid:
         if self.shape is not None:
-            x, y, z = (chance.uniform(-0.3, 0.3) * size for size in pose.extent)
+            x, y, z = (rng.uniform(-0.3, 0.3) * size for size in pose.extent)
             return Grid(self.shape, self.voxel, (x, y, z))
         if stripping is Stripping.ABSENT:
-            return head_grid(chance, pose, self.voxel)
+            return head_grid(rng, pose, self.voxel)
         return pose.fitting_grid(self.voxel)
 
     def _left_by_stripping(
         self,
-        chance: Chance,
+        rng: Rng,
         grid: Grid,
         scene: Scene,
         head: Tensor,
@@ -207,9 +207,9 @@ class CaseGenerator:
         if stripping is Stripping.ABSENT:
             # Air within the head belongs to its foreground, as in a mask found by threshold.
             return scene.anatomy.mask | (head != HeadTissue.AIR) | (beyond < 0)
-        patches = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(20, 60))[0]
+        patches = smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(20, 60))[0]
         if stripping is Stripping.GENEROUS:
-            reach = patches * chance.uniform(0, 1) + chance.uniform(-1, 3)
+            reach = patches * rng.uniform(0, 1) + rng.uniform(-1, 3)
         else:
-            reach = patches * chance.uniform(1, 5) + chance.uniform(-5, 2)
+            reach = patches * rng.uniform(1, 5) + rng.uniform(-5, 2)
         return scene.anatomy.mask | (beyond < reach)

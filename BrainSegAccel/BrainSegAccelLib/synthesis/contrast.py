@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from .anatomy import Anatomy
-from .chance import Chance
 from .geometry import Grid
 from .lesions import CaseKind, TumourMaps
 from .mimics import Mimics
 from .noise import blur, smooth_noise
+from .rng import Rng
 
 
 @dataclass(frozen=True)
@@ -49,97 +49,95 @@ class LesionContrast:
     enhancing: float
 
 
-def _t1(chance: Chance) -> TissueContrast:
-    csf = chance.uniform(0.08, 0.45)
-    grey = chance.uniform(0.55, 0.8)
+def _t1(rng: Rng) -> TissueContrast:
+    csf = rng.uniform(0.08, 0.45)
+    grey = rng.uniform(0.55, 0.8)
     # Spin echoes show the two tissues nearly alike.
-    white = grey + (chance.uniform(0.03, 0.14) if chance.event(0.35) else chance.uniform(0.1, 0.38))
+    white = grey + (rng.uniform(0.03, 0.14) if rng.event(0.35) else rng.uniform(0.1, 0.38))
     return TissueContrast(
         grey=grey,
         white=white,
         csf=csf,
-        deep=chance.uniform(0, 0.6) * (white - grey),
-        hindbrain=chance.uniform(-0.06, 0.06),
-        ventricle=chance.uniform(-0.1, 0.03),
-        residual=chance.uniform(0, 1),
+        deep=rng.uniform(0, 0.6) * (white - grey),
+        hindbrain=rng.uniform(-0.06, 0.06),
+        ventricle=rng.uniform(-0.1, 0.03),
+        residual=rng.uniform(0, 1),
     )
 
 
-def _after_contrast_agent(chance: Chance, t1: TissueContrast) -> TissueContrast:
+def _after_contrast_agent(rng: Rng, t1: TissueContrast) -> TissueContrast:
     """The T1 contrast as a second acquisition shows it."""
-    grey = t1.grey * chance.uniform(0.93, 1.07)
+    grey = t1.grey * rng.uniform(0.93, 1.07)
     return TissueContrast(
         grey=grey,
-        white=grey + (t1.white - t1.grey) * chance.uniform(0.6, 1.2),
-        csf=t1.csf * chance.uniform(0.85, 1.15),
-        deep=t1.deep * chance.uniform(0.8, 1.2),
-        hindbrain=t1.hindbrain + chance.uniform(-0.03, 0.05),
+        white=grey + (t1.white - t1.grey) * rng.uniform(0.6, 1.2),
+        csf=t1.csf * rng.uniform(0.85, 1.15),
+        deep=t1.deep * rng.uniform(0.8, 1.2),
+        hindbrain=t1.hindbrain + rng.uniform(-0.03, 0.05),
         ventricle=t1.ventricle,
-        residual=t1.residual * chance.uniform(0.8, 1.2),
+        residual=t1.residual * rng.uniform(0.8, 1.2),
     )
 
 
-def _t2(chance: Chance) -> TissueContrast:
-    grey = chance.uniform(0.38, 0.62)
+def _t2(rng: Rng) -> TissueContrast:
+    grey = rng.uniform(0.38, 0.62)
     return TissueContrast(
         grey=grey,
-        white=grey - chance.uniform(0.03, 0.22),
-        csf=chance.uniform(0.85, 1.5),
-        deep=chance.uniform(-0.12, 0.02),
-        hindbrain=chance.uniform(-0.05, 0.05),
-        ventricle=chance.uniform(-0.1, 0.15),
-        residual=-chance.uniform(0, 0.5),
+        white=grey - rng.uniform(0.03, 0.22),
+        csf=rng.uniform(0.85, 1.5),
+        deep=rng.uniform(-0.12, 0.02),
+        hindbrain=rng.uniform(-0.05, 0.05),
+        ventricle=rng.uniform(-0.1, 0.15),
+        residual=-rng.uniform(0, 0.5),
     )
 
 
-def _flair(chance: Chance) -> TissueContrast:
-    grey = chance.uniform(0.48, 0.7)
+def _flair(rng: Rng) -> TissueContrast:
+    grey = rng.uniform(0.48, 0.7)
     return TissueContrast(
         grey=grey,
-        white=grey - chance.uniform(-0.03, 0.2),
-        csf=chance.uniform(0.04, 0.36),
-        deep=chance.uniform(-0.12, 0.02),
-        hindbrain=chance.uniform(-0.07, 0.05),
-        ventricle=chance.uniform(-0.08, 0.02),
-        residual=-chance.uniform(0, 0.5),
+        white=grey - rng.uniform(-0.03, 0.2),
+        csf=rng.uniform(0.04, 0.36),
+        deep=rng.uniform(-0.12, 0.02),
+        hindbrain=rng.uniform(-0.07, 0.05),
+        ventricle=rng.uniform(-0.08, 0.02),
+        residual=-rng.uniform(0, 0.5),
     )
 
 
 def _lesion_contrasts(
-    chance: Chance, kind: CaseKind, t1: TissueContrast, t2: TissueContrast, flair: TissueContrast
+    rng: Rng, kind: CaseKind, t1: TissueContrast, t2: TissueContrast, flair: TissueContrast
 ) -> tuple[LesionContrast, LesionContrast, LesionContrast]:
     """On T1 (before contrast agent), T2 and FLAIR."""
     # Many oedemas are markedly dark on T1, though never as dark as necrosis can be.
-    darkening = chance.uniform(0.15, 0.38) if chance.event(0.35) else chance.uniform(-0.02, 0.2)
-    if chance.event(0.25):
+    darkening = rng.uniform(0.15, 0.38) if rng.event(0.35) else rng.uniform(-0.02, 0.2)
+    if rng.event(0.25):
         # Mild oedema hardly leaves white matter's intensity.
-        darkening = -chance.uniform(0, 0.5) * (t1.white - t1.grey)
+        darkening = -rng.uniform(0, 0.5) * (t1.white - t1.grey)
     if kind.infiltrates:
-        darkening = chance.uniform(-0.4 * (t1.white - t1.grey), 0.08)
+        darkening = rng.uniform(-0.4 * (t1.white - t1.grey), 0.08)
     oedema1 = max(t1.grey - darkening, t1.csf + 0.06)
-    oedema2 = t2.grey + (
-        chance.uniform(0.05, 0.3) if chance.event(0.3) else chance.uniform(0.2, 0.85)
-    )
-    oedemaf = flair.grey + chance.uniform(0.2, 0.95)
+    oedema2 = t2.grey + (rng.uniform(0.05, 0.3) if rng.event(0.3) else rng.uniform(0.2, 0.85))
+    oedemaf = flair.grey + rng.uniform(0.2, 0.95)
     if kind.infiltrates:
         # Darkness on T1 is what makes it core: else it would be called invaded tissue.
-        core1 = max(t1.csf * 0.9, oedema1 - chance.uniform(0.08, 0.35))
-        core2 = oedema2 + chance.uniform(-0.1, 0.45)
-        if chance.event(0.7):
-            coref = oedemaf + chance.uniform(-0.25, 0.2)
+        core1 = max(t1.csf * 0.9, oedema1 - rng.uniform(0.08, 0.35))
+        core2 = oedema2 + rng.uniform(-0.1, 0.45)
+        if rng.event(0.7):
+            coref = oedemaf + rng.uniform(-0.25, 0.2)
         else:
-            coref = flair.grey + chance.uniform(-0.15, 0.15)
+            coref = flair.grey + rng.uniform(-0.15, 0.15)
     else:
         # Protein, old blood and dense cells bring some cores to the brain's own level, or above.
-        core1 = chance.uniform(t1.csf, t1.grey * 0.95)
-        if chance.event(0.2):
-            core1 = t1.grey * chance.uniform(0.85, 1.2)
-        core2 = chance.uniform(t2.grey + 0.1, t2.csf * 1.02)
-        coref = chance.uniform(flair.csf, oedemaf + 0.1)
+        core1 = rng.uniform(t1.csf, t1.grey * 0.95)
+        if rng.event(0.2):
+            core1 = t1.grey * rng.uniform(0.85, 1.2)
+        core2 = rng.uniform(t2.grey + 0.1, t2.csf * 1.02)
+        coref = rng.uniform(flair.csf, oedemaf + 0.1)
     return (
-        LesionContrast(oedema1, core1, t1.grey + chance.uniform(-0.12, 0.3)),
-        LesionContrast(oedema2, core2, t2.grey + chance.uniform(0, 0.45)),
-        LesionContrast(oedemaf, coref, flair.grey + chance.uniform(0.05, 0.6)),
+        LesionContrast(oedema1, core1, t1.grey + rng.uniform(-0.12, 0.3)),
+        LesionContrast(oedema2, core2, t2.grey + rng.uniform(0, 0.45)),
+        LesionContrast(oedemaf, coref, flair.grey + rng.uniform(0.05, 0.6)),
     )
 
 
@@ -157,27 +155,27 @@ class Sequences:
 class _Painter:
     """Paints tumour over healthy images with textures that all sequences share."""
 
-    def __init__(self, chance: Chance, grid: Grid, anatomy: Anatomy, tumour: TumourMaps) -> None:
+    def __init__(self, rng: Rng, grid: Grid, anatomy: Anatomy, tumour: TumourMaps) -> None:
         self.anatomy, self.tumour = anatomy, tumour
         self.healthy = (1 - tumour.whole).clamp_min(0)
         self.fine, self.coarse = (
-            smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(low, high))[0]
+            smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(low, high))[0]
             for low, high in ((2.5, 8), (8, 18))
         )
         self.texture = 0.5 * self.fine + 0.6 * self.coarse
         # Oedema shifts the tissue's own intensity, unevenly, and fades outwards.
-        width = chance.uniform(2.4, 6) / grid.voxel
+        width = rng.uniform(2.4, 6) / grid.voxel
         inner = ((blur(tumour.whole[None], (width,) * 3)[0] - 0.5) * 2).clamp(0, 1)
-        strength = chance.uniform(0.75, 1) + self.coarse * chance.uniform(0, 0.22)
-        patches = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(6, 12))[0]
-        strength += patches * chance.uniform(0, 0.15)
-        self.strength = (strength - (1 - inner) * chance.uniform(0, 0.6)).clamp_(0.35, 1.35)
-        self.anatomy_shows = chance.uniform()
+        strength = rng.uniform(0.75, 1) + self.coarse * rng.uniform(0, 0.22)
+        patches = smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(6, 12))[0]
+        strength += patches * rng.uniform(0, 0.15)
+        self.strength = (strength - (1 - inner) * rng.uniform(0, 0.6)).clamp_(0.35, 1.35)
+        self.anatomy_shows = rng.uniform()
 
-    def paint(self, tissue: TissueContrast, lesion: LesionContrast, chance: Chance) -> Tensor:
+    def paint(self, tissue: TissueContrast, lesion: LesionContrast, rng: Rng) -> Tensor:
         anatomy, tumour = self.anatomy, self.tumour
         image = tissue.render(anatomy)
-        texture = self.texture * chance.uniform(0, 0.16)
+        texture = self.texture * rng.uniform(0, 0.16)
         below = anatomy.grey * tissue.grey + anatomy.white * tissue.white
         below += anatomy.csf * tissue.csf
         below = torch.lerp(torch.full_like(below, tissue.grey), below, self.anatomy_shows)
@@ -193,7 +191,7 @@ class _Painter:
 
 
 def render_sequences(
-    chance: Chance,
+    rng: Rng,
     grid: Grid,
     kind: CaseKind,
     anatomy: Anatomy,
@@ -201,54 +199,54 @@ def render_sequences(
     mimics: Mimics,
 ) -> Sequences:
     """Paint the four sequences of one head."""
-    tissue1, tissue2, tissuef = _t1(chance), _t2(chance), _flair(chance)
-    tissuec = _after_contrast_agent(chance, tissue1)
-    lesion1, lesion2, lesionf = _lesion_contrasts(chance, kind, tissue1, tissue2, tissuef)
-    painter = _Painter(chance, grid, anatomy, tumour)
+    tissue1, tissue2, tissuef = _t1(rng), _t2(rng), _flair(rng)
+    tissuec = _after_contrast_agent(rng, tissue1)
+    lesion1, lesion2, lesionf = _lesion_contrasts(rng, kind, tissue1, tissue2, tissuef)
+    painter = _Painter(rng, grid, anatomy, tumour)
     outside = (1 - tumour.core).clamp_min(0)
     healthy = painter.healthy
 
-    t1 = painter.paint(tissue1, lesion1, chance)
+    t1 = painter.paint(tissue1, lesion1, rng)
     lesionc = LesionContrast(
-        lesion1.oedema + chance.uniform(-0.04, 0.04),
-        lesion1.necrosis + chance.uniform(-0.05, 0.12),
+        lesion1.oedema + rng.uniform(-0.04, 0.04),
+        lesion1.necrosis + rng.uniform(-0.05, 0.12),
         lesion1.enhancing,
     )
-    t1c = painter.paint(tissuec, lesionc, chance)
+    t1c = painter.paint(tissuec, lesionc, rng)
     # Blood, fat or protein is bright before contrast agent too: only T1c against T1 tells.
-    blood = mimics.blood * chance.uniform(0.1, 0.5)
-    if chance.event(0.15):
-        clots = torch.sigmoid((painter.coarse - chance.uniform(0, 1)) * 5)
-        blood = blood + tumour.necrosis * clots * chance.uniform(0.1, 0.5)
+    blood = mimics.blood * rng.uniform(0.1, 0.5)
+    if rng.event(0.15):
+        clots = torch.sigmoid((painter.coarse - rng.uniform(0, 1)) * 5)
+        blood = blood + tumour.necrosis * clots * rng.uniform(0.1, 0.5)
     t1 += blood
-    t1c += blood * chance.uniform(0.7, 1.1)
+    t1c += blood * rng.uniform(0.7, 1.1)
 
-    uptake = chance.log_uniform(0.25, 1.4)
-    uneven = 1 + painter.fine * chance.uniform(0, 0.35) + painter.coarse * chance.uniform(0, 0.2)
+    uptake = rng.log_uniform(0.25, 1.4)
+    uneven = 1 + painter.fine * rng.uniform(0, 0.35) + painter.coarse * rng.uniform(0, 0.2)
     t1c += tumour.enhancing * uneven.clamp_(min=0.25) * uptake
     # Blood that flows is dark but for the contrast agent in it; slow blood less so.
-    vessels = mimics.vessels * chance.uniform(0.4, 1)
-    before = chance.uniform(0.5 * tissue1.csf, tissue1.grey)
+    vessels = mimics.vessels * rng.uniform(0.4, 1)
+    before = rng.uniform(0.5 * tissue1.csf, tissue1.grey)
     t1 += vessels * (before - t1)
     t1c += vessels * (before - t1c)
-    normal = mimics.meninges * chance.uniform(0, 0.7) + mimics.sinus * chance.uniform(0, 1.2)
-    normal += mimics.falx * chance.uniform(0, 0.6) + mimics.plexus * chance.uniform(0, 1)
-    t1c += normal * outside * chance.uniform(0.1, 1.6) + vessels * chance.uniform(0.2, 1.8)
-    t1 += mimics.meninges * chance.uniform(-0.2, 0.15)
+    normal = mimics.meninges * rng.uniform(0, 0.7) + mimics.sinus * rng.uniform(0, 1.2)
+    normal += mimics.falx * rng.uniform(0, 0.6) + mimics.plexus * rng.uniform(0, 1)
+    t1c += normal * outside * rng.uniform(0.1, 1.6) + vessels * rng.uniform(0.2, 1.8)
+    t1 += mimics.meninges * rng.uniform(-0.2, 0.15)
     bright = torch.sigmoid((t1c - (t1 + 0.1).clamp_min(tissuec.white)) * 25)
 
-    t2 = painter.paint(tissue2, lesion2, chance)
+    t2 = painter.paint(tissue2, lesion2, rng)
     spots = healthy * mimics.white_matter_lesions
-    t2 += spots * chance.uniform(0.05, 0.4) + mimics.meninges * chance.uniform(-0.5, 0.1)
-    t2 += mimics.sinus * chance.uniform(-0.5, 0) + mimics.falx * chance.uniform(-0.4, 0)
-    t2 += vessels * (chance.uniform(0, 0.7) - t2)
+    t2 += spots * rng.uniform(0.05, 0.4) + mimics.meninges * rng.uniform(-0.5, 0.1)
+    t2 += mimics.sinus * rng.uniform(-0.5, 0) + mimics.falx * rng.uniform(-0.4, 0)
+    t2 += vessels * (rng.uniform(0, 0.7) - t2)
 
-    flair = painter.paint(tissuef, lesionf, chance)
-    flair += spots * chance.uniform(0.1, 0.5) + mimics.meninges * chance.uniform(-0.15, 0.35)
-    flair += mimics.sinus * chance.uniform(-0.2, 0.2) + mimics.falx * chance.uniform(0, 0.25)
-    flair += vessels * (chance.uniform(0, 0.5) - flair)
-    if chance.event(0.3):
+    flair = painter.paint(tissuef, lesionf, rng)
+    flair += spots * rng.uniform(0.1, 0.5) + mimics.meninges * rng.uniform(-0.15, 0.35)
+    flair += mimics.sinus * rng.uniform(-0.2, 0.2) + mimics.falx * rng.uniform(0, 0.25)
+    flair += vessels * (rng.uniform(0, 0.5) - flair)
+    if rng.event(0.3):
         # CSF that flows is not nulled.
-        flow = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(12, 20))[0]
-        flair += anatomy.ventricle * torch.sigmoid(flow * 3 - 2) * chance.uniform(0.1, 0.5)
+        flow = smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(12, 20))[0]
+        flair += anatomy.ventricle * torch.sigmoid(flow * 3 - 2) * rng.uniform(0.1, 0.5)
     return Sequences([t1, t1c, t2, flair], bright)

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from .atlas import Atlas
-from .chance import Chance
 from .noise import smooth_noise
+from .rng import Rng
 
 Shape = tuple[int, int, int]
 
@@ -67,14 +67,14 @@ class HeadPose:
     extent: tuple[float, float, float]
 
     @classmethod
-    def draw(cls, chance: Chance, atlas: Atlas) -> HeadPose:
+    def draw(cls, rng: Rng, atlas: Atlas) -> HeadPose:
         """Draw the size and the orientation of a head."""
-        common = chance.uniform()
+        common = rng.uniform()
         extent = tuple(
-            low + (high - low) * min(1.0, max(0.0, common + chance.normal(0.25)))
+            low + (high - low) * min(1.0, max(0.0, common + rng.normal(0.25)))
             for low, high in _EXTENTS
         )
-        angles = [math.radians(chance.normal(s)) for s in (6.0, 4.0, 4.5)]
+        angles = [math.radians(rng.normal(s)) for s in (6.0, 4.0, 4.5)]
         (cx, cy, cz), (sx, sy, sz) = map(math.cos, angles), map(math.sin, angles)
         about_x = torch.tensor([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
         about_y = torch.tensor([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -122,26 +122,26 @@ class Mass:
 
 
 def deformed_positions(
-    chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, masses: list[Mass]
+    rng: Rng, atlas: Atlas, pose: HeadPose, grid: Grid, masses: list[Mass]
 ) -> Tensor:
     """Where in the atlas each voxel's tissue comes from: [3 (x, y, z), D, H, W] in mm.
 
     Pose, smooth anatomical variation, mass effect and ventricular enlargement are all smooth, so
     they are composed on every second voxel and interpolated.
     """
-    coarse = grid.positions(chance.device, _STRIDE)
+    coarse = grid.positions(rng.device, _STRIDE)
     shape, voxel = coarse.shape[1:], grid.voxel * _STRIDE
     moved = coarse
     for low, high, most in ((30.0, 60.0, 4.5), (12.0, 20.0, 1.6)):
-        scale, amount = chance.uniform(low, high), chance.uniform(0.1 * most, most)
-        moved = moved + amount * smooth_noise(chance, shape, voxel, scale, 3)
+        scale, amount = rng.uniform(low, high), rng.uniform(0.1 * most, most)
+        moved = moved + amount * smooth_noise(rng, shape, voxel, scale, 3)
     for mass in masses:
         away = moved - mass.centre.to(moved)[:, None, None, None]
         squared = (away * away).sum(0) / (1.5 * mass.radius) ** 2
         moved = moved - away * (mass.push * torch.exp(-squared))
     source = pose.to_atlas(moved)
-    if chance.event(0.75):
-        source = source + chance.uniform(0, 5.5) * sample(atlas.outward, atlas, source, 2.0)
+    if rng.event(0.75):
+        source = source + rng.uniform(0, 5.5) * sample(atlas.outward, atlas, source, 2.0)
     # align_corners puts coarse voxel i exactly at fine voxel 2 i; the surplus is cut.
     sizes = [_STRIDE * (size - 1) + 1 for size in shape]
     fine = functional.interpolate(source[None], sizes, mode="trilinear", align_corners=True)[0]

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from .anatomy import Anatomy
-from .chance import Chance
 from .geometry import Grid
 from .head_shape import HeadTissue
 from .noise import smooth_noise
+from .rng import Rng
 
 _Range = tuple[float, float]
 
@@ -57,7 +57,7 @@ _FAT_SUPPRESSED: _Range = (0.05, 0.4)
 
 
 def add_head(
-    chance: Chance, grid: Grid, anatomy: Anatomy, head: Tensor, ideal: list[Tensor]
+    rng: Rng, grid: Grid, anatomy: Anatomy, head: Tensor, ideal: list[Tensor]
 ) -> list[Tensor]:
     """Put the head around ideal images of the brain, before they are acquired.
 
@@ -65,20 +65,20 @@ def add_head(
     :param ideal: T1, T1c, T2 and FLAIR [D, H, W], see ``render_sequences``.
     :returns: images of the whole head; unchanged where ``anatomy.mask`` is true.
     """
-    t1, t2, flair = (_draw(chance, ranges) for ranges in (_T1, _T2, _FLAIR))
+    t1, t2, flair = (_draw(rng, ranges) for ranges in (_T1, _T2, _FLAIR))
     t1c = dict(t1)
     for tissue, (low, high) in _AGENT.items():
-        t1c[tissue] += chance.uniform(low, high)
-    fine = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(2, 5))[0]
-    coarse = smooth_noise(chance, grid.shape, grid.voxel, chance.uniform(10, 30))[0]
-    texture = (1 + fine * chance.uniform(0, 0.12) + coarse * chance.uniform(0, 0.15)).clamp_(min=0)
+        t1c[tissue] += rng.uniform(low, high)
+    fine = smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(2, 5))[0]
+    coarse = smooth_noise(rng, grid.shape, grid.voxel, rng.uniform(10, 30))[0]
+    texture = (1 + fine * rng.uniform(0, 0.12) + coarse * rng.uniform(0, 0.15)).clamp_(min=0)
     indices = head.int().flatten()
     images = []
     for image, levels, suppression in zip(
         ideal, (t1, t1c, t2, flair), (0.12, 0.25, 0.25, 0.3), strict=True
     ):
-        if chance.event(suppression):
-            shown = chance.uniform(*_FAT_SUPPRESSED)
+        if rng.event(suppression):
+            shown = rng.uniform(*_FAT_SUPPRESSED)
             levels = levels | {
                 HeadTissue.FAT: levels[HeadTissue.FAT] * shown,
                 HeadTissue.MARROW: levels[HeadTissue.MARROW] * (shown + 1) / 2,
@@ -94,8 +94,8 @@ def add_head(
     return images
 
 
-def _draw(chance: Chance, ranges: dict[HeadTissue, _Range]) -> dict[HeadTissue, float]:
-    return {tissue: chance.uniform(low, high) for tissue, (low, high) in ranges.items()}
+def _draw(rng: Rng, ranges: dict[HeadTissue, _Range]) -> dict[HeadTissue, float]:
+    return {tissue: rng.uniform(low, high) for tissue, (low, high) in ranges.items()}
 
 
 def _level(image: Tensor, fraction: Tensor) -> float:

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from .atlas import Atlas
-from .chance import Chance
 from .geometry import Grid, HeadPose, sample
 from .noise import smooth_noise
+from .rng import Rng
 
 _VOXEL = 2.0
 _REACH = 60.0
@@ -76,17 +76,17 @@ def beyond_cavity(atlas: HeadAtlas, source: Tensor) -> Tensor:
     return _REACH - sample(atlas.nearness, atlas.frame, source, _VOXEL)[0]
 
 
-def head_grid(chance: Chance, pose: HeadPose, voxel: float) -> Grid:
+def head_grid(rng: Rng, pose: HeadPose, voxel: float) -> Grid:
     """A scanner's field of view: around the whole head, to below the chin or only the skull base.
 
     One in eight cuts off a part of the scalp or of the brain's very edge.
     """
     brain = pose.fitting_grid(voxel)
-    side, front, back = chance.uniform(14, 34), chance.uniform(20, 60), chance.uniform(15, 40)
-    top, bottom = chance.uniform(12, 32), chance.uniform(8, 85)
+    side, front, back = rng.uniform(14, 34), rng.uniform(20, 60), rng.uniform(15, 40)
+    top, bottom = rng.uniform(12, 32), rng.uniform(8, 85)
     margins = [[side, side], [front, back], [bottom, top]]
-    if chance.event(0.12):
-        margins[chance.integer(0, 2)][chance.integer(0, 1)] = chance.uniform(-8, 6)
+    if rng.event(0.12):
+        margins[rng.integer(0, 2)][rng.integer(0, 1)] = rng.uniform(-8, 6)
     shape = [
         round(size + (low + high) / voxel)
         for size, (low, high) in zip(brain.shape, reversed(margins), strict=True)
@@ -95,22 +95,22 @@ def head_grid(chance: Chance, pose: HeadPose, voxel: float) -> Grid:
     return Grid((shape[0], shape[1], shape[2]), voxel, (x, y, z))
 
 
-def draw_head(chance: Chance, atlas: HeadAtlas, grid: Grid, source: Tensor) -> Tensor:
+def draw_head(rng: Rng, atlas: HeadAtlas, grid: Grid, source: Tensor) -> Tensor:
     """Tissues around the brain at ``source`` [3, D, H, W] (see ``deformed_positions``).
 
     :returns: :class:`HeadTissue` as uint8 [D, H, W]; where the brain lies they mean nothing.
     """
-    return _Head(chance, atlas, grid, source).labels
+    return _Head(rng, atlas, grid, source).labels
 
 
 class _Head:
     """Paints labels from the outside inwards; later paint covers earlier."""
 
-    def __init__(self, chance: Chance, atlas: HeadAtlas, grid: Grid, source: Tensor) -> None:
-        self.chance, self.grid = chance, grid
+    def __init__(self, rng: Rng, atlas: HeadAtlas, grid: Grid, source: Tensor) -> None:
+        self.rng, self.grid = rng, grid
         self.side, self.y, self.z = source[0].abs(), source[1], source[2]
         self.beyond = beyond_cavity(atlas, source)
-        self.labels = torch.zeros(grid.shape, dtype=torch.uint8, device=chance.device)
+        self.labels = torch.zeros(grid.shape, dtype=torch.uint8, device=rng.device)
         self._measure_layers()
         self._paint_soft_tissue()
         self._paint_face()
@@ -119,7 +119,7 @@ class _Head:
 
     def _measure_layers(self) -> None:
         """Outer surfaces of CSF, dura, skull, and the head's outline, as distances in mm."""
-        uniform = self.chance.uniform
+        uniform = self.rng.uniform
         varied = self._noise(20, 50)
         self.csf = (uniform(0.5, 3.5) + varied * uniform(0, 1)).clamp_min(0.3)
         self.dura = self.csf + uniform(0.5, 1.6)
@@ -141,7 +141,7 @@ class _Head:
         self.outline = torch.stack(parts).div_(-soft).logsumexp(0).mul_(-soft)
 
     def _paint_soft_tissue(self) -> None:
-        uniform, inside = self.chance.uniform, self.outline < 0
+        uniform, inside = self.rng.uniform, self.outline < 0
         self._paint(inside, HeadTissue.MUSCLE)
         self._paint(inside & (self._noise(8, 20) > uniform(0.2, 1.2)), HeadTissue.FAT)
         facial = inside & (self._noise(8, 20) > uniform(0.9, 2)) & (self.z < -30)
@@ -153,7 +153,7 @@ class _Head:
         self._paint(temporal & (self.outline < -skin), HeadTissue.MUSCLE)
 
     def _paint_face(self) -> None:
-        uniform, inside = self.chance.uniform, self.outline < -2
+        uniform, inside = self.rng.uniform, self.outline < -2
         lining = self._noise(5, 10)
         self._paint(inside & (self._ball(27, -46, -37, 21, 28, 18) < 1), HeadTissue.FAT)
         globe = self._ball(uniform(30, 35), -58, -38, 12, 12, 12)
@@ -162,17 +162,17 @@ class _Head:
         for x, y, z, *radii in ((28, -55, -63, 14, 18, 16), (0, -40, -40, 13, 24, 9)):
             sinus = self._ball(x, y, z, *radii)
             self._paint(inside & (sinus < 1), HeadTissue.MUCOSA)
-            filling = 1.2 if self.chance.event(0.12) else uniform(0, 0.3)
+            filling = 1.2 if self.rng.event(0.12) else uniform(0, 0.3)
             self._paint(inside & (sinus < 1 - filling + lining * 0.2), HeadTissue.AIR)
         nose = inside & (self._ball(0, -66, -56, 13, 30, 22) < 1)
         self._paint(nose, HeadTissue.MUCOSA)
         self._paint(nose & (lining > uniform(-0.6, 0.6)), HeadTissue.AIR)
         self._paint(inside & (self._ball(0, -8, -95, 12, 8, 42) < 1), HeadTissue.AIR)
-        if self.chance.event(0.5):
+        if self.rng.event(0.5):
             self._paint(inside & (self._ball(0, -55, -98, 22, 28, 5) < 1), HeadTissue.AIR)
 
     def _paint_skull(self) -> None:
-        uniform = self.chance.uniform
+        uniform = self.rng.uniform
         self._paint(self.beyond < self.skull, HeadTissue.BONE)
         layer = (self.beyond - self.dura) / self.bone
         width = uniform(0.1, 0.32)
@@ -183,7 +183,7 @@ class _Head:
         for cavity in (frontal, self._ball(55, 38, -48, 14, 19, 17)):
             self._paint(cavity < 1, HeadTissue.BONE)
             self._paint((cavity < 0.9) & (cells > uniform(-1, 1)), HeadTissue.AIR)
-            if self.chance.event(0.1):
+            if self.rng.event(0.1):
                 self._paint((cavity < 0.9) & (cells > 0), HeadTissue.MUCOSA)
         self._paint(self.beyond < self.dura, HeadTissue.DURA)
         self._paint(self.beyond < self.csf, HeadTissue.CSF)
@@ -196,7 +196,7 @@ class _Head:
         self._paint(clivus < uniform(0.5, 0.9), HeadTissue.MARROW)
 
     def _paint_spine(self) -> None:
-        uniform = self.chance.uniform
+        uniform = self.rng.uniform
         below = (self.z < -60) & (self.outline < -3)
         middle = 47 + uniform(-0.25, 0.35) * (self.z + 67)
         canal = torch.sqrt((self.side / 11) ** 2 + ((self.y - middle) / 9) ** 2)
@@ -212,8 +212,8 @@ class _Head:
         self.labels.masked_fill_(where, int(tissue))
 
     def _noise(self, low: float, high: float) -> Tensor:
-        scale = self.chance.uniform(low, high)
-        return smooth_noise(self.chance, self.grid.shape, self.grid.voxel, scale)[0]
+        scale = self.rng.uniform(low, high)
+        return smooth_noise(self.rng, self.grid.shape, self.grid.voxel, scale)[0]
 
     def _radius(self, x: float, y: float, z: float, rx: float, ry: float, rz: float) -> Tensor:
         """Distance from (±x, y, z) in semi-axes of an ellipsoid; both sides at once."""
@@ -224,7 +224,7 @@ class _Head:
 
     def _ball(self, x: float, y: float, z: float, rx: float, ry: float, rz: float) -> Tensor:
         """:meth:`_radius` of an ellipsoid that differs from head to head."""
-        shift, scale = (lambda: self.chance.normal(1.5)), self.chance.uniform(0.82, 1.18)
+        shift, scale = (lambda: self.rng.normal(1.5)), self.rng.uniform(0.82, 1.18)
         return self._radius(
             x + shift() * (x > 0), y + shift(), z + shift(), rx * scale, ry * scale, rz * scale
         )

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from .anatomy import Anatomy
 from .atlas import Atlas
-from .chance import Chance
 from .geometry import Grid, HeadPose, Mass, sample
 from .noise import blur, smooth_noise
+from .rng import Rng
 
 
 class CaseKind(StrEnum):
@@ -78,60 +78,60 @@ class TumourMaps:
 
 
 def plan_lesions(
-    chance: Chance, atlas: Atlas, pose: HeadPose, grid: Grid, kind: CaseKind
+    rng: Rng, atlas: Atlas, pose: HeadPose, grid: Grid, kind: CaseKind
 ) -> list[Lesion]:
     """Place the foci: in white matter more often than in grey, seldom in the hindbrain."""
     if kind is CaseKind.NONE:
         return []
-    count = _draw_count(chance, kind)
+    count = _draw_count(rng, kind)
     stride = max(1, round(4 / grid.voxel))
-    positions = grid.positions(chance.device, stride)
+    positions = grid.positions(rng.device, stride)
     maps = sample(atlas.maps, atlas, pose.to_atlas(positions))
     likely = (maps[0] + 1.5 * maps[1]) * (maps[7] > 0.3) * (1 - 0.8 * maps[5])
     weights = likely.flatten().clamp_min(0)
     # A small block may hold no tissue at all: then its middle is as good as any other place.
     if not bool((weights > 0).sum() >= count):
         weights = torch.ones_like(weights)
-    places = positions.flatten(1)[:, chance.places(weights, count).to(chance.device)].cpu()
-    return [Lesion(places[:, i], _draw_radius(chance, kind), kind) for i in range(count)]
+    places = positions.flatten(1)[:, rng.places(weights, count).to(rng.device)].cpu()
+    return [Lesion(places[:, i], _draw_radius(rng, kind), kind) for i in range(count)]
 
 
-def _draw_count(chance: Chance, kind: CaseKind) -> int:
+def _draw_count(rng: Rng, kind: CaseKind) -> int:
     if kind is CaseKind.METASTASES:
-        return chance.integer(1, 7)
-    return 1 if chance.event(0.88) else 2
+        return rng.integer(1, 7)
+    return 1 if rng.event(0.88) else 2
 
 
-def _draw_radius(chance: Chance, kind: CaseKind) -> float:
+def _draw_radius(rng: Rng, kind: CaseKind) -> float:
     if kind is CaseKind.METASTASES:
-        return chance.log_uniform(2.2, 14)
+        return rng.log_uniform(2.2, 14)
     if kind.infiltrates:
-        return chance.uniform(8, 34)
+        return rng.uniform(8, 34)
     # Small foci within wide oedema are common, and hard: hence the logarithm.
-    return chance.log_uniform(3.5, 30)
+    return rng.log_uniform(3.5, 30)
 
 
-def masses(chance: Chance, lesions: list[Lesion]) -> list[Mass]:
+def masses(rng: Rng, lesions: list[Lesion]) -> list[Mass]:
     """How much room each focus takes."""
     return [
         Mass(
             lesion.centre,
             lesion.radius,
-            chance.uniform(0, 0.3 if lesion.kind is CaseKind.NON_ENHANCING else 0.55),
+            rng.uniform(0, 0.3 if lesion.kind is CaseKind.NON_ENHANCING else 0.55),
         )
         for lesion in lesions
     ]
 
 
-def draw_tumour(chance: Chance, grid: Grid, anatomy: Anatomy, lesions: list[Lesion]) -> TumourMaps:
+def draw_tumour(rng: Rng, grid: Grid, anatomy: Anatomy, lesions: list[Lesion]) -> TumourMaps:
     """Grow every focus in its anatomy. Each is computed in its own box of the grid."""
-    empty = torch.zeros(grid.shape, device=chance.device)
+    empty = torch.zeros(grid.shape, device=rng.device)
     tumour = TumourMaps(empty, empty.clone(), empty.clone(), empty.clone())
     for lesion in lesions:
-        spread = _draw_oedema_spread(chance, lesion)
+        spread = _draw_oedema_spread(rng, lesion)
         reach = 1.7 * lesion.radius + 1.5 * spread + 6
         box = grid.slices_around(lesion.centre, reach)
-        local = _LocalGrowth(chance, grid, anatomy, lesion, box)
+        local = _LocalGrowth(rng, grid, anatomy, lesion, box)
         focus = local.grow(spread)
         _merge(tumour, focus, box)
     mask = anatomy.mask
@@ -143,17 +143,17 @@ def draw_tumour(chance: Chance, grid: Grid, anatomy: Anatomy, lesions: list[Lesi
     )
 
 
-def _draw_oedema_spread(chance: Chance, lesion: Lesion) -> float:
+def _draw_oedema_spread(rng: Rng, lesion: Lesion) -> float:
     """How far oedema reaches beyond the core, in mm; 0 for none."""
     if lesion.kind.infiltrates:
-        if not chance.event(0.85):
+        if not rng.event(0.85):
             return 0.0
-        return chance.uniform(0.5, 5) if chance.event(0.5) else chance.uniform(4, 16)
-    if not chance.event(0.92):
+        return rng.uniform(0.5, 5) if rng.event(0.5) else rng.uniform(4, 16)
+    if not rng.event(0.92):
         return 0.0
     if lesion.kind is CaseKind.METASTASES:
-        return chance.uniform(1, 22) * min(1.0, lesion.radius / 6)
-    return chance.uniform(2, 28)
+        return rng.uniform(1, 22) * min(1.0, lesion.radius / 6)
+    return rng.uniform(2, 28)
 
 
 def _merge(tumour: TumourMaps, focus: TumourMaps, box: tuple[slice, slice, slice]) -> None:
@@ -179,13 +179,13 @@ class _LocalGrowth:
 
     def __init__(
         self,
-        chance: Chance,
+        rng: Rng,
         grid: Grid,
         anatomy: Anatomy,
         lesion: Lesion,
         box: tuple[slice, slice, slice],
     ) -> None:
-        self.chance, self.voxel, self.lesion = chance, grid.voxel, lesion
+        self.rng, self.voxel, self.lesion = rng, grid.voxel, lesion
         self.white = blur((anatomy.white[box] * anatomy.mask[box])[None], (2 / grid.voxel,) * 3)[0]
         self.grey = anatomy.grey[box]
         self.csf = anatomy.csf[box]
@@ -195,39 +195,39 @@ class _LocalGrowth:
         self.inside = self._level_set(grid, box)
 
     def noise(self, scale: float) -> Tensor:
-        return smooth_noise(self.chance, self.shape, self.voxel, scale)[0]
+        return smooth_noise(self.rng, self.shape, self.voxel, scale)[0]
 
     def _level_set(self, grid: Grid, box: tuple[slice, slice, slice]) -> Tensor:
-        chance, radius = self.chance, self.lesion.radius
-        axes = [axis[part].to(chance.device) for axis, part in zip(grid.axes(), box, strict=True)]
+        rng, radius = self.rng, self.lesion.radius
+        axes = [axis[part].to(rng.device) for axis, part in zip(grid.axes(), box, strict=True)]
         z, y, x = torch.meshgrid(*axes, indexing="ij")
-        offset = torch.stack([x, y, z]) - self.lesion.centre.to(chance.device)[:, None, None, None]
-        rotation = chance.rotation()
-        stretch = torch.tensor([math.exp(chance.normal(0.22)) for _ in range(3)])
+        offset = torch.stack([x, y, z]) - self.lesion.centre.to(rng.device)[:, None, None, None]
+        rotation = rng.rotation()
+        stretch = torch.tensor([math.exp(rng.normal(0.22)) for _ in range(3)])
         stretch = stretch / stretch.prod() ** (1 / 3)
-        ellipsoid = ((rotation / stretch) @ rotation.T).to(chance.device)
+        ellipsoid = ((rotation / stretch) @ rotation.T).to(rng.device)
         distance = (ellipsoid @ offset.flatten(1)).reshape(offset.shape).norm(dim=0)
-        irregular = chance.uniform(0.05, 0.3) * radius
+        irregular = rng.uniform(0.05, 0.3) * radius
         inside = radius - distance
-        inside += irregular * self.noise(max(5, radius * chance.uniform(0.6, 1.3)))
+        inside += irregular * self.noise(max(5, radius * rng.uniform(0.6, 1.3)))
         fine = max(3.0, radius * 0.35)
-        inside += irregular * chance.uniform(0.1, 0.6) * self.noise(fine)
+        inside += irregular * rng.uniform(0.1, 0.6) * self.noise(fine)
         if self.lesion.kind.infiltrates:
-            inside += (self.white - 0.4) * chance.uniform(0, 6)
-        inside -= self.barrier * chance.uniform(0, 5)
-        if chance.event(0.7):
+            inside += (self.white - 0.4) * rng.uniform(0, 6)
+        inside -= self.barrier * rng.uniform(0, 5)
+        if rng.event(0.7):
             # The falx stops growth across the midline; white matter (corpus callosum) lets it pass.
             index = [size // 2 for size in self.shape]
             side = 1.0 if float(self.midline[index[0], index[1], index[2]]) > 0 else -1.0
             across = torch.relu(-side * self.midline)
-            inside -= across * chance.uniform(0.5, 2) * (1 - 0.7 * self.white)
+            inside -= across * rng.uniform(0.5, 2) * (1 - 0.7 * self.white)
         return inside
 
     def grow(self, spread: float) -> TumourMaps:
-        chance, kind = self.chance, self.lesion.kind
-        blurred = chance.uniform(0.6, 2.5) if kind.infiltrates else chance.uniform(0.4, 1.2)
+        rng, kind = self.rng, self.lesion.kind
+        blurred = rng.uniform(0.6, 2.5) if kind.infiltrates else rng.uniform(0.4, 1.2)
         body = torch.sigmoid(self.inside / blurred)
-        if chance.event(0.7 if kind.infiltrates else 0.25):
+        if rng.event(0.7 if kind.infiltrates else 0.25):
             # Sulci within a tumour, and the vessels in them, stay what they are.
             body = body * (1 - self.csf)
         none = torch.zeros_like(body)
@@ -236,8 +236,8 @@ class _LocalGrowth:
             focus = TumourMaps(none, residual, none, body - residual)
         elif kind.infiltrates:
             focus = self._infiltrate(body)
-        elif kind is not CaseKind.METASTASES and chance.event(0.1):
-            focus = self._patches(body, chance.uniform(0.2, 1.1))
+        elif kind is not CaseKind.METASTASES and rng.event(0.1):
+            focus = self._patches(body, rng.uniform(0.2, 1.1))
         else:
             enhancing = self._enhancing(body)
             focus = TumourMaps(body - enhancing, enhancing, none, none)
@@ -252,8 +252,8 @@ class _LocalGrowth:
         oedematous or invaded tissue, which share a label.
         """
         patchy = self.lesion.kind is CaseKind.PATCHY
-        if patchy and self.chance.event(0.5):
-            return self._patches(body, self.chance.uniform(0.7, 1.8))
+        if patchy and self.rng.event(0.5):
+            return self._patches(body, self.rng.uniform(0.7, 1.8))
         diffuse = self._diffuse(body)
         if not patchy:
             return diffuse
@@ -263,29 +263,29 @@ class _LocalGrowth:
         )
 
     def _diffuse(self, body: Tensor) -> TumourMaps:
-        chance, radius = self.chance, self.lesion.radius
+        rng, radius = self.rng, self.lesion.radius
         none = torch.zeros_like(body)
-        if chance.event(0.5):
+        if rng.event(0.5):
             return TumourMaps(body, none, none, none)
-        texture = self.noise(max(5, radius * chance.uniform(0.4, 0.9)))
-        deep = self.inside - radius * (chance.uniform(0, 0.9) + 0.25 * texture)
-        core = body * torch.sigmoid(deep / chance.uniform(0.6, 2.5))
+        texture = self.noise(max(5, radius * rng.uniform(0.4, 0.9)))
+        deep = self.inside - radius * (rng.uniform(0, 0.9) + 0.25 * texture)
+        core = body * torch.sigmoid(deep / rng.uniform(0.6, 2.5))
         return TumourMaps(core, none, body - core, none)
 
     def _foci(self, body: Tensor) -> Tensor:
         """One enhancing focus or few, mostly below a millilitre, in tumour that else does not."""
-        chance = self.chance
-        texture = self.noise(chance.uniform(4, 10))
+        rng = self.rng
+        texture = self.noise(rng.uniform(4, 10))
         # Where the texture peaks: that there is a focus does not hang on the tumour's size.
-        least = (texture * body).max() - chance.uniform(0.3, 1)
+        least = (texture * body).max() - rng.uniform(0.3, 1)
         return body * torch.sigmoid((texture - least) * 8)
 
     def _patches(self, body: Tensor, sparse: float) -> TumourMaps:
         """Enhancing patches, fewer the more ``sparse``, in tissue that is only invaded."""
-        chance = self.chance
-        texture = self.noise(max(4, self.lesion.radius * chance.uniform(0.2, 0.6)))
+        rng = self.rng
+        texture = self.noise(max(4, self.lesion.radius * rng.uniform(0.2, 0.6)))
         patches = body * torch.sigmoid((texture - sparse) * 6)
-        patches = patches * torch.sigmoid(self.inside - chance.uniform(0, 2))
+        patches = patches * torch.sigmoid(self.inside - rng.uniform(0, 2))
         # What enhancing tumour encloses is core, whatever it looks like.
         reach = max(1.5, self.lesion.radius * 0.2) / self.voxel
         enclosed = blur(patches[None], (reach,) * 3)[0]
@@ -295,45 +295,45 @@ class _LocalGrowth:
 
     def _residual(self, body: Tensor) -> Tensor:
         """Enhancing remnants along the wall of a resection cavity, in half of them."""
-        chance = self.chance
-        if chance.event(0.5):
+        rng = self.rng
+        if rng.event(0.5):
             return torch.zeros_like(body)
-        wall = torch.sigmoid((chance.uniform(1.5, 5) - self.inside) / 0.7)
-        texture = self.noise(max(5, self.lesion.radius * chance.uniform(0.4, 0.9)))
-        return body * wall * torch.sigmoid((texture - chance.uniform(-0.3, 1)) * 5)
+        wall = torch.sigmoid((rng.uniform(1.5, 5) - self.inside) / 0.7)
+        texture = self.noise(max(5, self.lesion.radius * rng.uniform(0.4, 0.9)))
+        return body * wall * torch.sigmoid((texture - rng.uniform(-0.3, 1)) * 5)
 
     def _enhancing(self, core: Tensor) -> Tensor:
         """The part of ``core`` that takes up contrast agent."""
-        chance, kind, radius = self.chance, self.lesion.kind, self.lesion.radius
+        rng, kind, radius = self.rng, self.lesion.kind, self.lesion.radius
         enhancing = core * (1 - self._necrosis())
-        if kind is not CaseKind.METASTASES and chance.event(0.4):
+        if kind is not CaseKind.METASTASES and rng.event(0.4):
             # Part of the rim is tumour that does not enhance.
             texture = self.noise(max(8, radius * 0.9))
-            return enhancing * torch.sigmoid((chance.uniform(0.2, 1.2) - texture) * 4)
+            return enhancing * torch.sigmoid((rng.uniform(0.2, 1.2) - texture) * 4)
         return enhancing
 
     def _necrosis(self) -> Tensor:
         """Necrotic fraction of a ring: what lies deeper than the rim is thick."""
-        chance, kind, radius = self.chance, self.lesion.kind, self.lesion.radius
-        tiny = kind is CaseKind.METASTASES and (radius < 4 or chance.event(0.35))
+        rng, kind, radius = self.rng, self.lesion.kind, self.lesion.radius
+        tiny = kind is CaseKind.METASTASES and (radius < 4 or rng.event(0.35))
         if kind is CaseKind.SOLID or tiny:
             return torch.zeros_like(self.inside)
         thinnest = max(0.8, 0.5 * self.voxel)
-        rim = chance.log_uniform(thinnest, max(2.0, min(9.0, radius * 0.6)))
-        texture = self.noise(max(5, radius * chance.uniform(0.4, 0.9)))
-        deep = self.inside - rim - texture.abs() * rim * chance.uniform(0.2, 0.8)
-        deep += texture * chance.uniform(0, 0.3) * rim
-        return torch.sigmoid(deep / chance.uniform(0.35, 0.9))
+        rim = rng.log_uniform(thinnest, max(2.0, min(9.0, radius * 0.6)))
+        texture = self.noise(max(5, radius * rng.uniform(0.4, 0.9)))
+        deep = self.inside - rim - texture.abs() * rim * rng.uniform(0.2, 0.8)
+        deep += texture * rng.uniform(0, 0.3) * rim
+        return torch.sigmoid(deep / rng.uniform(0.35, 0.9))
 
     def _oedema(self, core: Tensor, spread: float) -> Tensor:
-        chance = self.chance
-        if chance.event(0.45):
+        rng = self.rng
+        if rng.event(0.45):
             # Vasogenic fingers: follows white matter sharply and leaves cortex and nuclei alone.
-            affinity = 0.1 + 1.1 * torch.sigmoid((self.white - chance.uniform(0.4, 0.65)) * 9)
+            affinity = 0.1 + 1.1 * torch.sigmoid((self.white - rng.uniform(0.4, 0.65)) * 9)
         else:
-            affinity = 0.25 + chance.uniform(0.6, 1.0) * self.white
+            affinity = 0.25 + rng.uniform(0.6, 1.0) * self.white
         field = self.inside + spread * affinity
-        field += spread * chance.uniform(0.1, 0.35) * self.noise(chance.uniform(8, 20))
-        field -= self.barrier * chance.uniform(8, 20) + self.grey * chance.uniform(0, 0.5) * spread
-        soft = torch.sigmoid(field / chance.uniform(0.6, 2.5))
+        field += spread * rng.uniform(0.1, 0.35) * self.noise(rng.uniform(8, 20))
+        field -= self.barrier * rng.uniform(8, 20) + self.grey * rng.uniform(0, 0.5) * spread
+        soft = torch.sigmoid(field / rng.uniform(0.6, 2.5))
         return soft * (1 - core) * (1 - self.csf)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .chance import Chance
+from .rng import Rng
 
 # Mean over a period of the summed squares of a cubic B-spline's four weights: the variance of a
 # one-dimensional spline with unit-variance coefficients.
@@ -29,18 +29,18 @@ def spline_weights(size: int, spacing: float, offset: float) -> Tensor:
 
 
 def smooth_noise(
-    chance: Chance, shape: Sequence[int], voxel: float, scale: float, channels: int = 1
+    rng: Rng, shape: Sequence[int], voxel: float, scale: float, channels: int = 1
 ) -> Tensor:
     """Zero-mean, unit-variance noise [channels, D, H, W] with features of about ``scale`` mm.
 
     :param voxel: edge of a voxel in mm. At or below it the noise is white.
     """
     if scale <= voxel:
-        return chance.white((channels, *shape))
+        return rng.white((channels, *shape))
     depth, height, width = (
-        spline_weights(size, voxel / scale, chance.uniform()).to(chance.device) for size in shape
+        spline_weights(size, voxel / scale, rng.uniform()).to(rng.device) for size in shape
     )
-    field = chance.white((channels, depth.shape[1], height.shape[1], width.shape[1])) * _FIELD_GAIN
+    field = rng.white((channels, depth.shape[1], height.shape[1], width.shape[1])) * _FIELD_GAIN
     field = height @ (field @ width.T)
     field = depth @ field.flatten(2)
     return field.reshape(channels, *shape)

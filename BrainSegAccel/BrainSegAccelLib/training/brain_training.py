@@ -17,9 +17,9 @@ from torch.nn import functional
 from ..io.atomic import atomic_write
 from ..models.brain import BrainNetwork
 from ..models.brain_card import BrainNetworkConfig
-from ..synthesis.chance import Chance
 from ..synthesis.heads import HeadGenerator, SyntheticHead
 from ..synthesis.noise import smooth_noise
+from ..synthesis.rng import Rng
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +86,12 @@ def draw_batch(
 ) -> tuple[Tensor, Tensor]:
     """Images [B, 1, D, H, W] as the network sees them, and the brain as 0 or 1, same shape."""
     seed = config.seed * 1_000_000 + step
-    chance = Chance(-seed, generator.device)
-    first = chance.integer(0, SEQUENCES - 1)
+    rng = Rng(-seed, generator.device)
+    first = rng.integer(0, SEQUENCES - 1)
     channels = ((first + i) % SEQUENCES for i in range(config.images_per_head))
     head = generator.generate(seed, tuple(channels))
-    pairs = [_disguised(chance, image, head) for image in head.images]
-    placed = [_place(chance, pair, head.mask, config.shape) for pair in pairs]
+    pairs = [_disguised(rng, image, head) for image in head.images]
+    placed = [_place(rng, pair, head.mask, config.shape) for pair in pairs]
     images = torch.stack([scale_to_unit(pair[0]) for pair in placed])
     return images[:, None], torch.stack([pair[1] for pair in placed])[:, None]
 
@@ -103,52 +103,52 @@ def scale_to_unit(image: Tensor) -> Tensor:
     return ((image - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
 
 
-def _disguised(chance: Chance, image: Tensor, head: SyntheticHead) -> Tensor:
+def _disguised(rng: Rng, image: Tensor, head: SyntheticHead) -> Tensor:
     """Image and mask [2, D, H, W], the image made stranger: contrast, shading, noise, background.
 
     The network is to find brains by their shape and place, whatever sequence shows them.
     """
     image = image / image.max()
     mask = head.mask.float()
-    if chance.event(0.5):
-        image = torch.where(head.mask, image, image * _gains(chance, image, head.voxel))
-    if chance.event(0.3):
-        image = _another_contrast(chance, image)
-    if chance.event(0.6):
-        shading = smooth_noise(chance, image.shape, head.voxel, chance.uniform(70, 200))[0]
-        image = image * torch.exp(shading * chance.uniform(0, 0.45))
-    if chance.event(0.4):
-        image = (image + chance.white(image.shape) * chance.uniform(0, 0.06)).abs()
-    if chance.event(0.07):
+    if rng.event(0.5):
+        image = torch.where(head.mask, image, image * _gains(rng, image, head.voxel))
+    if rng.event(0.3):
+        image = _another_contrast(rng, image)
+    if rng.event(0.6):
+        shading = smooth_noise(rng, image.shape, head.voxel, rng.uniform(70, 200))[0]
+        image = image * torch.exp(shading * rng.uniform(0, 0.45))
+    if rng.event(0.4):
+        image = (image + rng.white(image.shape) * rng.uniform(0, 0.06)).abs()
+    if rng.event(0.07):
         image = image * mask
-    elif chance.event(0.25):
+    elif rng.event(0.25):
         image = image * ~head.air
     return torch.stack([image, mask])
 
 
-def _gains(chance: Chance, image: Tensor, voxel: float) -> Tensor:
+def _gains(rng: Rng, image: Tensor, voxel: float) -> Tensor:
     """A gain of its own for each of many patches: faces differ more than can be drawn."""
-    patches = smooth_noise(chance, image.shape, voxel, chance.uniform(8, 30))[0]
-    levels = torch.tensor([chance.log_uniform(0.25, 3) for _ in range(8)])
+    patches = smooth_noise(rng, image.shape, voxel, rng.uniform(8, 30))[0]
+    levels = torch.tensor([rng.log_uniform(0.25, 3) for _ in range(8)])
     return levels[(patches * 2 + 4).clamp(0, 7).long()]
 
 
-def _another_contrast(chance: Chance, image: Tensor) -> Tensor:
+def _another_contrast(rng: Rng, image: Tensor) -> Tensor:
     """Pass intensities through a random broken line; air stays dark."""
     knots = 6
-    heights = torch.tensor([0.0] + [chance.uniform() for _ in range(knots)])
+    heights = torch.tensor([0.0] + [rng.uniform() for _ in range(knots)])
     position = (image * knots).clamp(0, knots - 1e-3)
     left = position.long()
     return torch.lerp(heights[left], heights[left + 1], position - left)
 
 
-def _place(chance: Chance, pair: Tensor, mask: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def _place(rng: Rng, pair: Tensor, mask: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Crop and pad ``pair`` [2, D, H, W] to ``shape``, the brain's top near that of the block."""
     inside = mask.nonzero()
     low, high = inside.amin(0), inside.amax(0)
     first = [int(v) for v in (low + high - torch.tensor(shape)) // 2]
     first[0] = int(high[0]) + 12 - shape[0]
-    first = [start + chance.integer(-6, 6) for start in first]
+    first = [start + rng.integer(-6, 6) for start in first]
     result = pair.new_zeros(2, *shape)
     source, target = [slice(None)], [slice(None)]
     for start, size, available in zip(first, shape, pair.shape[1:], strict=True):

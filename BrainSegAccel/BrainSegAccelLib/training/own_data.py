@@ -25,7 +25,7 @@ from ..preprocessing.preprocess import preprocess
 from ..study.modality import reference_of
 from ..study.regions import Region
 from ..study.segmentation import Segmentation
-from ..synthesis.chance import Chance
+from ..synthesis.rng import Rng
 from .config import WHOLE_BRAIN
 from .sources import CPU
 
@@ -53,7 +53,7 @@ class OwnSource:
 
     def case(self, number: int) -> OwnCase:
         """Read the case that ``number`` draws."""
-        return self.read(Chance(number, CPU).integer(0, len(self.cases) - 1))
+        return self.read(Rng(number, CPU).integer(0, len(self.cases) - 1))
 
     def read(self, index: int) -> OwnCase:
         """Read the case at ``index``.

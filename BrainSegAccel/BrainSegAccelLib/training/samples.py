@@ -15,8 +15,8 @@ from torch.utils.data import Dataset
 from ..geometry.bounding_box import bounding_box
 from ..geometry.volume import Box
 from ..study.modality import Modality
-from ..synthesis.chance import Chance
 from ..synthesis.geometry import Shape
+from ..synthesis.rng import Rng
 from .config import Stage, TrainingConfig
 from .interruption import leave_interruptions_to_parent
 from .normalisation import normalise, remove_shading
@@ -53,8 +53,8 @@ class SampleStream(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         case = self._case(self.case_number(index))
-        chance = Chance(self.first_seed + _SEEDS_PER_STAGE // 2 + index, case.images.device)
-        sample = draw_sample(chance, case, self.stage, self.config.subsets)
+        rng = Rng(self.first_seed + _SEEDS_PER_STAGE // 2 + index, case.images.device)
+        sample = draw_sample(rng, case, self.stage, self.config.subsets)
         # Between processes samples travel through host memory.
         return Sample(*(part.cpu() for part in sample)) if self.config.workers else sample
 
@@ -85,38 +85,36 @@ def begin_worker(_: int) -> None:
 
 
 @torch.no_grad()
-def draw_sample(
-    chance: Chance, case: TrainingCase, stage: Stage, subsets: Mapping[str, float]
-) -> Sample:
+def draw_sample(rng: Rng, case: TrainingCase, stage: Stage, subsets: Mapping[str, float]) -> Sample:
     """Cut one sample out of ``case``: window, mirror image, subset, intensities.
 
     :param subsets: how often each subset is shown, by availability of t1, t1c, t2, flair: "1011".
-    :param chance: draws fields on the device of the case, where the sample will be too.
+    :param rng: draws fields on the device of the case, where the sample will be too.
     """
-    present = _draw_subset(chance, subsets, case.images.flatten(1).any(dim=1).tolist())
+    present = _draw_subset(rng, subsets, case.images.flatten(1).any(dim=1).tolist())
     voxel = round(case.voxel)
     shape = (stage.shape[0] // voxel, stage.shape[1] // voxel, stage.shape[2] // voxel)
     if stage.whole_brain:
-        start = centred_window(case.mask, shape, jitter=[chance.integer(-3, 3) for _ in range(3)])
+        start = centred_window(case.mask, shape, jitter=[rng.integer(-3, 3) for _ in range(3)])
     else:
-        start = _random_window(chance, case, shape)
+        start = _random_window(rng, case, shape)
     mask = cut(case.mask[None], start, shape)[0]
     regions = cut(case.regions, start, shape)
     images = case.images.new_zeros((4, *shape))
     for channel, (modality, there) in enumerate(zip(Modality, present, strict=True)):
         if there:
-            varied = _vary_intensity(chance, case.images[channel])
+            varied = _vary_intensity(rng, case.images[channel])
             # Zero within the mask: beyond the sequence's field of view, no tissue of its own.
             covered = case.mask & (case.images[channel] > 0)
             varied = remove_shading(varied, covered, case.voxel, modality)
-            scored = _vary_scores(chance, normalise(varied, covered), covered)
+            scored = _vary_scores(rng, normalise(varied, covered), covered)
             images[channel] = cut(scored[None], start, shape)[0]
     availability = torch.tensor(present, dtype=torch.float32).to(images.device)
     if voxel > 1:
         images, regions, mask = _refine(images, regions, mask, voxel)
         shown = mask & (images != 0)
-        images = (images + chance.white(images.shape) * chance.uniform(0, 0.12)) * shown
-    if chance.event(0.5):
+        images = (images + rng.white(images.shape) * rng.uniform(0, 0.12)) * shown
+    if rng.event(0.5):
         images, regions = images.flip(-1), regions.flip(-1)
     return Sample(images.half(), availability, (regions > 0.5).to(torch.uint8))
 
@@ -150,46 +148,46 @@ def cut(maps: Tensor, start: Sequence[int], shape: Shape) -> Tensor:
     return window
 
 
-def _random_window(chance: Chance, case: TrainingCase, shape: Shape) -> list[int]:
+def _random_window(rng: Rng, case: TrainingCase, shape: Shape) -> list[int]:
     """A window that mostly lies within the head, in three of four cases around a tumour voxel."""
     whole = case.regions[2] > 0.5
-    about_tumour = chance.event(0.75) and bool(whole.any())
+    about_tumour = rng.event(0.75) and bool(whole.any())
     candidates = (whole if about_tumour else case.mask).nonzero()
-    place = candidates[chance.integer(0, len(candidates) - 1)].tolist()
+    place = candidates[rng.integer(0, len(candidates) - 1)].tolist()
     start = []
     for middle, size, limit in zip(place, shape, case.mask.shape, strict=True):
-        wanted = middle - size // 2 + round(chance.uniform(-0.3, 0.3) * size)
+        wanted = middle - size // 2 + round(rng.uniform(-0.3, 0.3) * size)
         start.append(max(min(0, limit - size), min(max(0, limit - size), wanted)))
     return start
 
 
-def _draw_subset(chance: Chance, subsets: Mapping[str, float], there: list[bool]) -> list[bool]:
+def _draw_subset(rng: Rng, subsets: Mapping[str, float], there: list[bool]) -> list[bool]:
     """Which modalities are shown, of those that are there: at least one."""
-    subset = chance.pick(subsets)
+    subset = rng.pick(subsets)
     shown = [flag == "1" and has for flag, has in zip(subset, there, strict=True)]
     return shown if any(shown) else there
 
 
-def _vary_intensity(chance: Chance, image: Tensor) -> Tensor:
+def _vary_intensity(rng: Rng, image: Tensor) -> Tensor:
     """Another grey scale and a little noise, so that repeats of a case differ."""
-    if not chance.event(0.5):
+    if not rng.event(0.5):
         return image
     bright = image.max().clamp_min(1e-3)
-    varied = (image / bright).pow(math.exp(chance.normal(0.15))) * bright
-    if chance.event(0.4):
-        varied += chance.white(image.shape) * chance.uniform(0, 0.04)
+    varied = (image / bright).pow(math.exp(rng.normal(0.15))) * bright
+    if rng.event(0.4):
+        varied += rng.white(image.shape) * rng.uniform(0, 0.04)
     return varied
 
 
-def _vary_scores(chance: Chance, scores: Tensor, covered: Tensor) -> Tensor:
+def _vary_scores(rng: Rng, scores: Tensor, covered: Tensor) -> Tensor:
     """Another gain and offset where ``covered``.
 
     What else lies in the mask moves every z-score of a sequence: a network that trusts their
     absolute size takes what is a little darker or brighter on a scanner for other tissue.
     """
-    if not chance.event(0.5):
+    if not rng.event(0.5):
         return scores
-    return (scores * math.exp(chance.normal(0.15)) + chance.normal(0.2)) * covered
+    return (scores * math.exp(rng.normal(0.15)) + rng.normal(0.2)) * covered
 
 
 def _refine(

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..synthesis.cases import CaseGenerator, SyntheticCase
-from ..synthesis.chance import Chance
 from ..synthesis.lesions import KIND_WEIGHTS, CaseKind
+from ..synthesis.rng import Rng
 from .config import Stage, TrainingConfig
 
 CPU = torch.device("cpu")
@@ -87,7 +87,7 @@ class MixedSource:
     def case(self, number: int) -> TrainingCase:
         """Let the number decide which source to ask for it."""
         # Not the seed that the sources draw from: what they draw must not depend on the choice.
-        first = Chance(-1 - number, CPU).event(self.share)
+        first = Rng(-1 - number, CPU).event(self.share)
         return (self.first if first else self.second).case(number)
 
 

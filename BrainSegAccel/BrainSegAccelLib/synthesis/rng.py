@@ -12,7 +12,7 @@ from torch import Tensor
 _Key = TypeVar("_Key", bound=str)
 
 
-class Chance:
+class Rng:
     """Seeded draws. Scalars come from a CPU generator, fields from one on ``device``.
 
     The same seed gives the same case on the same kind of device; CPU and CUDA generators differ in
