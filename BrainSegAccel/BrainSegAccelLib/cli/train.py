@@ -55,6 +55,14 @@ def train(
             help="Learn from labelled cases too: one subfolder a case, as BraTS has them.",
         ),
     ] = None,
+    prepared: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep the cases of --data here, prepared; several runs may share it. "
+            "[default: FOLDER/prepared]",
+        ),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Stop after this time; --resume goes on.")
     ] = None,
@@ -90,4 +98,5 @@ def train(
         qat=qat,
         teachers=teacher or (),
         data=data,
+        prepared=prepared,
     )

@@ -1,91 +1,23 @@
-"""A user's own labelled cases as training data, seen as the pipeline sees a patient."""
+"""A user's own labelled cases: which there are, and which of them training may see."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from ..errors import InputError
-from ..geometry.resampling import resample
 from ..geometry.volume import Grid
-from ..inference.brain_finder import find_brain
 from ..io.hashing import sha256_of
 from ..io.labelled import LabelledCase, labelled_cases
-from ..io.read import read_study, read_volume
+from ..io.read import read_volume
 from ..io.read_labels import read_labels
 from ..models.tasks import TUMOUR
-from ..preprocessing.preprocess import preprocess
 from ..study.modality import reference_of
-from ..study.regions import Region
 from ..study.segmentation import Segmentation
-from ..synthesis.rng import Rng
-from .config import WHOLE_BRAIN
-from .sources import CPU
 
 GRID_TOLERANCE_MM = 0.1
-_DARKEST = 0.5
-"""What the darkest shown voxel becomes, in standard deviations above 0, which is air."""
-
-
-@dataclass(frozen=True, eq=False)
-class OwnCase:
-    """A labelled case of a user at 1 mm; see :class:`~.sources.TrainingCase`."""
-
-    images: Tensor
-    regions: Tensor
-    mask: Tensor
-    voxel: float = 1.0
-
-
-@dataclass(frozen=True)
-class OwnSource:
-    """Cases drawn from files with replacement; at least one."""
-
-    cases: Sequence[LabelledCase]
-    device: torch.device
-
-    def case(self, number: int) -> OwnCase:
-        """Read the case that ``number`` draws."""
-        return self.read(Rng(number, CPU).integer(0, len(self.cases) - 1))
-
-    def read(self, index: int) -> OwnCase:
-        """Read the case at ``index``.
-
-        :raises InputError: as :func:`read_own_case`.
-        """
-        return read_own_case(self.cases[index], self.device)
-
-
-def read_own_case(files: LabelledCase, device: torch.device) -> OwnCase:
-    """Read a case and bring it to the 1 mm model grid exactly as inference does.
-
-    :raises InputError: unusable images or labels, or labels that lie on another grid than the
-        reference image.
-    """
-    study = read_study(files.images)
-    labels = read_labels(files.labels, TUMOUR.outputs.scheme)
-    _check_grid(labels, study.reference_grid, files)
-    seen = preprocess(study, TUMOUR.inputs, WHOLE_BRAIN, find_brain=find_brain)
-    regions = [
-        resample(np.isin(labels.labels, list(r.labels)).astype(np.float32), labels.grid, seen.grid)
-        for r in Region
-    ]
-    x = torch.from_numpy(seen.x[0]).to(device)
-    shown = x != 0
-    # Samples vary grey scales from zero upwards and normalise again, which undoes this shift.
-    lowest = x.flatten(1).amin(dim=1)[:, None, None, None]
-    return OwnCase(
-        images=(x - lowest + _DARKEST) * shown,
-        regions=torch.from_numpy(np.stack([region for region, _ in regions])).to(device),
-        mask=shown.any(dim=0),
-    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +26,7 @@ class OwnData:
 
     training: tuple[LabelledCase, ...]
     held_out: tuple[LabelledCase, ...]
+    _digests: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def cases(self) -> tuple[LabelledCase, ...]:
@@ -103,11 +36,17 @@ class OwnData:
     def sha256(self) -> str:
         """Hash of names and contents of all files: what ties a run to its data."""
         lines = [
-            f"{case.name}\t{role}\t{sha256_of(path)}\n"
+            f"{case.name}\t{role}\t{self.digest(path)}\n"
             for case in self.cases
             for role, path in (*case.images.items(), ("labels", case.labels))
         ]
         return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+    def digest(self, path: Path) -> str:
+        """Return the SHA-256 of one of the files, which is read once."""
+        if path not in self._digests:
+            self._digests[path] = sha256_of(path)
+        return self._digests[path]
 
     def check(self) -> None:
         """Read what is wrong most often, before hours are spent: all labels and their grids.
@@ -143,17 +82,11 @@ def open_own_data(folder: Path, held_out_share: float) -> OwnData:
     return OwnData(tuple(training), tuple(held_out))
 
 
-def _position(name: str) -> float:
-    """A number in [0, 1) that only depends on ``name``."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
+def check_labels_grid(labels: Segmentation, reference: Grid, files: LabelledCase) -> None:
+    """Check that labels lie on the grid of the reference image.
 
-
-def _check_labels(files: LabelledCase) -> None:
-    reference = read_volume(files.images[reference_of(files.images)])
-    _check_grid(read_labels(files.labels, TUMOUR.outputs.scheme), reference.grid, files)
-
-
-def _check_grid(labels: Segmentation, reference: Grid, files: LabelledCase) -> None:
+    :raises InputError: they do not.
+    """
     if labels.grid.same_as(reference, GRID_TOLERANCE_MM):
         return
     label = reference_of(files.images).label
@@ -163,3 +96,13 @@ def _check_grid(labels: Segmentation, reference: Grid, files: LabelledCase) -> N
         where=str(files.labels),
         remedy=f"resample the labels onto {label} with nearest neighbours",
     )
+
+
+def _position(name: str) -> float:
+    """A number in [0, 1) that only depends on ``name``."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
+
+
+def _check_labels(files: LabelledCase) -> None:
+    reference = read_volume(files.images[reference_of(files.images)])
+    check_labels_grid(read_labels(files.labels, TUMOUR.outputs.scheme), reference.grid, files)

@@ -12,10 +12,12 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError, UnavailableError
+from ..io.labelled import LabelledCase
 from .config import TrainingConfig, read_config
 from .interruption import interruption
-from .own_data import OwnData, OwnSource, open_own_data
+from .own_data import OwnData, open_own_data
 from .precision import multiplies_bf16
+from .prepared_cases import OwnSource, PreparedCases
 from .pretrained import joint_sha256, read_pretrained
 from .pruning import prune as pruned
 from .reporting import BarReport, LogReport, TensorBoardReport
@@ -24,6 +26,9 @@ from .train import CHECKPOINT, Listener, Trainer
 from .validation import Validation, ValidationSet
 
 log = logging.getLogger(__name__)
+
+PREPARED = "prepared"
+"""Folder in that of the run in which own cases are kept as they were prepared."""
 
 
 def train(
@@ -39,6 +44,7 @@ def train(
     qat: bool = False,
     teachers: Sequence[str] = (),
     data: Path | None = None,
+    prepared: Path | None = None,
 ) -> None:
     """Run (or go on with) the training of ``config`` in ``folder``.
 
@@ -50,6 +56,7 @@ def train(
     :param qat: round convolutions as the INT8 export will, see :mod:`fake_quantisation`.
     :param teachers: models to learn from, likewise; of several, from the mean.
     :param data: folder of labelled cases, see :func:`open_own_data`.
+    :param prepared: where these are kept as they were prepared; default: in ``folder``.
     :raises InputError: for a bad configuration, a foreign checkpoint, a folder in use, unusable
         cases, or files other than those that the configuration or the checkpoint was made with.
     :raises ModelError: for a model that cannot be trusted.
@@ -84,6 +91,7 @@ def train(
     if own and not resume:
         own.check()
         log.info("%d cases to train on, %d held out", len(own.training), len(own.held_out))
+    cases = PreparedCases(prepared or folder / PREPARED, digest=own.digest) if own else None
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(TensorBoardReport(folder / "tensorboard"))
         listeners: list[Listener] = [LogReport(), board]
@@ -95,12 +103,14 @@ def train(
             where,
             initial=start,
             teachers=[guide.build(where) for guide in guides],
-            sources=_sources(settings, where, own),
-            validation=_validation(settings, where, own),
+            sources=_sources(settings, where, own, cases),
+            validation=_validation(settings, where, own, cases),
             listeners=tuple(listeners),
         )
         if resume:
             trainer.resume()
+        if own and cases:
+            _prepare(cases, own.training + own.held_out[: settings.validation_cases])
         end = time.monotonic() + 60 * minutes if minutes else float("inf")
         asked = stack.enter_context(interruption())
         trainer.run(until=lambda: asked.is_set() or time.monotonic() > end)
@@ -126,17 +136,38 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _sources(config: TrainingConfig, device: torch.device, own: OwnData | None) -> SourceOf:
+def _prepare(cases: PreparedCases, needed: Sequence[LabelledCase]) -> None:
+    """Prepare all own cases that the run will see, before it begins."""
+
+    def tell(done: int, count: int) -> None:
+        if done % 10 == 0 or done == count:
+            log.info("%d of %d cases prepared", done, count)
+
+    size = cases.prepare_all(needed, tell)
+    log.info("they take %.2f GB in %s", size / 1e9, cases.folder)
+
+
+def _sources(
+    config: TrainingConfig,
+    device: torch.device,
+    own: OwnData | None,
+    cases: PreparedCases | None,
+) -> SourceOf:
     synthetic = synthetic_sources(config, device)
-    if own is None:
+    if own is None or cases is None:
         return synthetic
-    own_cases = OwnSource(own.training, device)
+    own_cases = OwnSource(own.training, cases, device)
     return lambda stage: MixedSource(own_cases, synthetic(stage), config.own_data_share)
 
 
-def _validation(config: TrainingConfig, device: torch.device, own: OwnData | None) -> Validation:
-    if own is None:
+def _validation(
+    config: TrainingConfig,
+    device: torch.device,
+    own: OwnData | None,
+    cases: PreparedCases | None,
+) -> Validation:
+    if own is None or cases is None:
         return Validation(config, device)
-    held_out = OwnSource(own.held_out, device)
+    held_out = OwnSource(own.held_out, cases, device)
     count = min(config.validation_cases, len(own.held_out))
     return Validation(config, device, [ValidationSet("own/", count, held_out.read)])
