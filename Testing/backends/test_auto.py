@@ -97,7 +97,7 @@ def test_the_fastest_wins_and_a_broken_one_only_loses(
     choice = choose(runnable, tiny_package, engine_cache, _cases, told.append)
     assert choice.chosen.backend == "fast"
     failed = next(c for c in choice.candidates if c.backend == "broken")
-    assert failed.milliseconds is None
+    assert failed.p50_ms is None
     assert failed.failure == "driver crashed"
     assert len(told) == 3
 

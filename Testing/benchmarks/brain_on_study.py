@@ -56,7 +56,9 @@ def register_copy(study: Study, extracted: Study) -> tuple[Volume, np.ndarray]:
     pair = Study({study.reference: reference, OTHER: copy})
     found = align(pair, SimpleItkRegistration(), RegistrationMode.ON)[OTHER]
     if found.decision is not Decision.REGISTERED:
-        raise SystemExit(f"the extracted copy was not registered: {found.decision}, {found.reason}")
+        raise SystemExit(
+            f"the extracted copy was not registered: {found.decision}, {found.objection}"
+        )
     return copy, found.to_reference
 
 

@@ -132,7 +132,7 @@ def trials(cases: list[Path], count: int, motions: Motions, done: list[Trial]) -
     @cache
     def unmoved(case: Path, fixed: Modality, moving: Modality) -> np.ndarray:
         study = read(case)
-        return np.linalg.inv(register(study[fixed], study[moving])[0].to_reference)
+        return np.linalg.inv(register(study[fixed], study[moving])[0].motion)
 
     @cache
     def read(case: Path) -> Study:
@@ -149,7 +149,7 @@ def trials(cases: list[Path], count: int, motions: Motions, done: list[Trial]) -
             motion = motions.about(points.mean(axis=0), number)
             found, seconds = register(study[fixed], scanned_again(study[moving], motion))
             # Where points of the fixed head are found in the moved volume, and where they are.
-            ends = _ends(np.linalg.inv(found.to_reference), points)
+            ends = _ends(np.linalg.inv(found.motion), points)
             used = found.decision is not Decision.REJECTED
             one_grid = study[moving].grid.same_as(study[fixed].grid)
             by_header = np.linalg.norm(ends - _ends(motion, points), axis=1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from BrainSegAccelLib.backends.candidate import Candidate
 from BrainSegAccelLib.cli.summary import _candidates
-from BrainSegAccelLib.manifest.model import Candidate, Selection
+from BrainSegAccelLib.manifest.model import Selection
 from rich.console import Console
 
 

@@ -86,7 +86,7 @@ def test_a_point_keeps_its_label_through_any_grid_and_motion(own, reference, mov
     placed = _grid(*reference).moved(here)
     flair = _scan(_grid(*own).moved(away), centre, away)
     t1c = _scan(placed, np.full(3, 1e3), here)
-    found = Alignment(Decision.REGISTERED, here @ np.linalg.inv(away), same_grid=False)
+    found = Alignment.of(Decision.REGISTERED, here @ np.linalg.inv(away), same_grid=False)
     study = Study({Modality.T1C: t1c, Modality.FLAIR: flair})
     seen = make_network_input(study, TUMOUR_TASK.inputs, SHAPE, {Modality.FLAIR: found})
     # In place of a network: what is bright on FLAIR is enhancing tumour, with a soft border.

@@ -31,7 +31,7 @@ def test_the_region_lies_in_the_middle_and_voxels_stay_in_place(four_modalities:
     roi = _box(four_modalities, 0.5, 0.8)
     near = crop_to_roi(given, roi, WINDOW)
     assert near.grid.shape == WINDOW
-    assert near.record.model_grid is near.grid
+    assert near.record.model_grid_shape == near.grid.size
     middle = near.grid.to_voxel(roi.centre)
     np.testing.assert_allclose(middle, (np.array(WINDOW[::-1]) - 1) / 2, atol=1.0)
     # One voxel of the head, found in both.

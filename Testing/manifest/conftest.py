@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.backends.auto import Candidate, Choice
+from BrainSegAccelLib.backends.auto import Choice
+from BrainSegAccelLib.backends.candidate import Candidate
 from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Device, EngineInfo, Precision
 from BrainSegAccelLib.geometry.volume import Grid, Volume
@@ -16,7 +17,7 @@ from BrainSegAccelLib.postprocessing.refinement import Refinement
 from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
 from BrainSegAccelLib.preprocessing.network_input import NetworkInput
 from BrainSegAccelLib.preprocessing.options import BrainExtraction, RegistrationMode
-from BrainSegAccelLib.preprocessing.record import PreprocessingRecord
+from BrainSegAccelLib.preprocessing.record import Preprocessing
 from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.segmentation import Segmentation
@@ -46,7 +47,7 @@ def result(engine: EngineInfo) -> RunResult:
     labels = np.zeros(grid.shape, dtype=np.uint8)
     labels[5:10, 5:10, 5:10] = 3
     model_grid = Grid((40, 24, 28), np.eye(4))
-    record = PreprocessingRecord(
+    record = Preprocessing(
         reference=Modality.T1C,
         registration=RegistrationMode.AUTO,
         alignment={},
@@ -58,7 +59,8 @@ def result(engine: EngineInfo) -> RunResult:
         background_share=0.84,
         foreground="non-zero voxels",
         foreground_ml=1200.0,
-        model_grid=model_grid,
+        model_grid_shape=model_grid.size,
+        model_grid_spacing_mm=model_grid.spacing,
     )
     given = NetworkInput(
         x=np.zeros((1, 4, *model_grid.shape), dtype=np.float32),
@@ -101,8 +103,11 @@ def identity() -> ModelIdentity:
 
 @pytest.fixture
 def choice(engine: EngineInfo) -> Choice:
-    chosen = Candidate("openvino", "2026.4.1", Device.CPU, Precision.FP32, 300.0, delta_dice=0.0)
-    failed = Candidate("eager", "2.13", Device.CPU, Precision.FP32, None, "out of memory")
+    usual = {"version": "2.13", "device": Device.CPU, "precision": Precision.FP32}
+    chosen = Candidate(**usual, backend="openvino", p50_ms=300.0, delta_dice=0.0)
+    failed = Candidate(
+        **usual, backend="eager", p50_ms=None, delta_dice=None, reason="out of memory"
+    )
     return Choice(chosen, (chosen, failed), remembered=False)
 
 

@@ -141,7 +141,7 @@ def flair(four_modalities, add_volume):
 
 def test_a_kept_motion_brings_the_volume_onto_the_reference(scene, flair) -> None:
     motion = np.linalg.inv(START)
-    found = {Modality.FLAIR: Alignment(Decision.REGISTERED, motion, same_grid=False)}
+    found = {Modality.FLAIR: Alignment.of(Decision.REGISTERED, motion, same_grid=False)}
     (node,) = keep_motions({Modality.FLAIR: flair}, found).values()
     assert node.GetScene() is scene
     assert flair.GetParentTransformNode() is None
@@ -155,12 +155,12 @@ def test_a_kept_motion_is_replaced_by_the_next_run(scene, flair) -> None:
     for shift in (1.0, 2.0):
         motion = np.eye(4)
         motion[2, 3] = shift
-        registered = Alignment(Decision.REGISTERED, motion, same_grid=False)
+        registered = Alignment.of(Decision.REGISTERED, motion, same_grid=False)
         (node,) = keep_motions(volumes, {Modality.FLAIR: registered}).values()
     assert scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == 1
     matrix = vtk_matrix(np.eye(4))
     node.GetMatrixTransformToParent(matrix)
     assert array_from_matrix(matrix)[2, 3] == 2.0
-    agrees = Alignment(Decision.AGREES, np.eye(4), same_grid=True)
+    agrees = Alignment.of(Decision.AGREES, same_grid=True)
     assert keep_motions(volumes, {Modality.FLAIR: agrees}) == {}
     assert scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == 0

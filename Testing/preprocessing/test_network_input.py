@@ -100,7 +100,7 @@ def test_a_modality_that_was_registered_is_moved_and_interpolated_once(
     away = np.eye(4)
     away[:3, 3] = (3.0, -2.0, 1.0)
     moved = Study({**four_modalities, Modality.FLAIR: flair.moved(away)})
-    back = Alignment(Decision.REGISTERED, np.linalg.inv(away), same_grid=False)
+    back = Alignment.of(Decision.REGISTERED, np.linalg.inv(away), same_grid=False)
     given = make_network_input(moved, TUMOUR.inputs, (32, 48, 32), {Modality.FLAIR: back})
     expected = make_network_input(four_modalities, TUMOUR.inputs, (32, 48, 32))
     # A whole-voxel shift that is undone is a copy: not one value was interpolated.

@@ -15,7 +15,7 @@ from BrainSegAccelLib.preprocessing.options import (
     PreprocessingOptions,
     RegistrationMode,
 )
-from BrainSegAccelLib.preprocessing.record import PreprocessingRecord
+from BrainSegAccelLib.preprocessing.record import Preprocessing
 from BrainSegAccelLib.preprocessing.registration.evidence import Decision
 from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
@@ -35,7 +35,7 @@ def test_a_run_ends_on_the_grid_of_the_reference(
     result = pipeline.run(four_modalities, clock=clock)
     assert result.segmentation.grid.same_as(four_modalities.reference_grid)
     assert result.windows == 1
-    assert result.probabilities.shape == (3, *result.preprocessing.model_grid.shape)
+    assert result.probabilities.shape == (3, *result.network_input.grid.shape)
     assert list(result.stages_ms) == [
         "engine",
         "register",
@@ -83,7 +83,7 @@ def test_options_and_target_reach_the_steps_that_heed_them(
     record = result.preprocessing
     assert {found.decision for found in record.alignment.values()} == {Decision.OFF}
     assert record.bias_corrected
-    assert result.segmentation.grid.same_as(record.model_grid)
+    assert result.segmentation.grid.same_as(result.network_input.grid)
     by_default = pipeline.run(four_modalities).preprocessing
     assert {found.decision for found in by_default.alignment.values()} == {Decision.TOO_SMALL}
     assert not by_default.bias_corrected
@@ -96,7 +96,7 @@ def test_the_brain_is_found_as_asked_for(
     brain = reference.array != 0
     brain[: brain.shape[0] // 2] = False
 
-    def run(mode: BrainExtraction, mask: Volume | None = None) -> PreprocessingRecord:
+    def run(mode: BrainExtraction, mask: Volume | None = None) -> Preprocessing:
         engine = EngineChoice(backend="onnxruntime")
         pipeline = Pipeline(tiny_package, engine, engine_cache, find_brain=lambda _: brain)
         asked = PreprocessingOptions(brain_extraction=mode)
@@ -124,8 +124,8 @@ def test_auto_measures_once_and_remembers(
     assert first.choice is not None
     assert not first.choice.remembered
     assert {c.backend for c in first.choice.candidates} >= {"openvino", "onnxruntime"}
-    passing = [c for c in first.choice.candidates if c.milliseconds is not None and not c.failure]
-    assert first.choice.chosen.milliseconds == min(c.milliseconds for c in passing)
+    passing = [c for c in first.choice.candidates if not c.failure]
+    assert first.choice.chosen.p50_ms == min(c.p50_ms for c in passing)
     assert all(c.delta_dice is not None and c.delta_dice <= 0.005 for c in passing)
     second = Pipeline(tiny_package, cache=engine_cache)
     second.warm()

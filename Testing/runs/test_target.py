@@ -25,7 +25,7 @@ def study(four_modalities: Study) -> Study:
 
 @pytest.fixture
 def seen(study: Study) -> NetworkInput:
-    back = Alignment(Decision.REGISTERED, np.linalg.inv(AWAY), same_grid=False)
+    back = Alignment.of(Decision.REGISTERED, np.linalg.inv(AWAY), same_grid=False)
     return make_network_input(study, TUMOUR_TASK.inputs, (32, 48, 32), {Modality.FLAIR: back})
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,13 @@ from ..io.atomic import atomic_write
 from ..metrics.dice import dice
 from ..models.package import ModelPackage
 from .cache import EngineCache
+from .candidate import NO_REFERENCE, Candidate
 from .host import cpu_name, usable_cores
 from .protocol import Backend, Device, Engine, Precision
 
 TIMED_RUNS = 3
 HOPELESS = 1.5
 """A candidate whose first timed run takes this many times the fastest median is run no more."""
-TOLERATED = 0.005
-"""Largest loss of Dice, in any region of any calibration case, with which a candidate is taken."""
 REFERENCES = ("eager", "onnxruntime", "openvino")
 """What quality is held to, in FP32: the first of these that is a candidate."""
 QUICK_SECONDS = 5.0
@@ -42,25 +41,6 @@ Cases = Callable[[], Sequence[tuple[Array, Array]]]
 Masks = list[NDArray[np.bool_]]
 """Of each case, where ET, TC and WT are more likely than not: (3, D, H, W)."""
 Option = tuple[Backend, Device, Precision]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One backend at one precision on one device.
-
-    :param milliseconds: median of up to `TIMED_RUNS` runs after one warm-up; None if not measured.
-    :param failure: why it has no time, or why it is not taken in spite of it.
-    :param delta_dice: the largest loss of Dice over regions and calibration cases, against the
-        FP32 reference's own masks; None if not measured.
-    """
-
-    backend: str
-    version: str
-    device: Device
-    precision: Precision
-    milliseconds: float | None
-    failure: str = ""
-    delta_dice: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +122,7 @@ def choose(
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(memory) as beside:
-            beside.write_text(json.dumps([asdict(c) for c in found], indent=2))
+            beside.write_bytes(_CANDIDATES.dump_json(found, indent=2))
     except (OSError, BrainSegAccelError):
         pass  # Not remembering costs a measurement next time, never a result.
     return Choice(chosen, found, remembered=False)
@@ -172,13 +152,12 @@ class _Measurement:
         self, backend: Backend, device: Device, precision: Precision, reason: str
     ) -> None:
         """Record a candidate that is not worth its build."""
-        reason, version = f"not measured: {reason}", backend.version() or ""
-        self._found.append((Candidate(backend.name, version, device, precision, None, reason), []))
+        self._note(backend, device, precision, None, f"not measured: {reason}", [])
 
     def take(self, backend: Backend, device: Device, precision: Precision) -> None:
         """Build a candidate, run it on every case, and time it on the first."""
-        known = (found.milliseconds for found, _ in self._found if found.milliseconds)
-        milliseconds, failure, masks = None, "", []
+        known = (found.p50_ms for found, _ in self._found if found.p50_ms)
+        milliseconds, reason, masks = None, NO_REFERENCE, []
         try:
             engine = backend.build(
                 self._model, self._model.card.inference.window, precision, device, self._cache
@@ -187,28 +166,44 @@ class _Measurement:
             hopeless = HOPELESS * min(known, default=math.inf)
             milliseconds = _median_milliseconds(engine, *self._cases[0], hopeless)
         except Exception as error:  # A runtime that breaks is a candidate that lost, no more.
-            failure = " ".join(str(error).split())[:200] or type(error).__name__
-        version = backend.version() or ""
-        self._found.append(
-            (Candidate(backend.name, version, device, precision, milliseconds, failure), masks)
-        )
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+        self._note(backend, device, precision, milliseconds, reason, masks)
 
     def compared(self) -> tuple[Candidate, ...]:
         """Return the candidates with what each loses; nothing is told if no reference ran."""
         references = {
             found.backend: masks
             for found, masks in self._found
-            if found.precision is Precision.FP32 and found.milliseconds is not None
+            if found.precision is Precision.FP32 and found.p50_ms is not None
         }
         expected = next((references[name] for name in REFERENCES if name in references), None)
         candidates = []
         for found, masks in self._found:
-            if found.milliseconds is not None and expected is not None:
+            if found.p50_ms is not None and expected is not None:
                 loss = _largest_loss(masks, expected)
-                failure = f"loses {loss:.4f} of Dice against FP32" if loss > TOLERATED else ""
-                found = replace(found, delta_dice=loss, failure=failure)
+                found = Candidate(**dict(found) | {"delta_dice": loss, "reason": None})
             candidates.append(found)
         return tuple(candidates)
+
+    def _note(
+        self,
+        backend: Backend,
+        device: Device,
+        precision: Precision,
+        milliseconds: float | None,
+        reason: str,
+        masks: Masks,
+    ) -> None:
+        found = Candidate(
+            backend=backend.name,
+            version=backend.version() or "unknown",
+            precision=precision,
+            device=device,
+            p50_ms=milliseconds,
+            delta_dice=None,
+            reason=reason,
+        )
+        self._found.append((found, masks))
 
 
 def _largest_loss(masks: Masks, expected: Masks) -> float:
@@ -230,14 +225,14 @@ def _median_milliseconds(engine: Engine, x: Array, there: Array, hopeless: float
 
 
 def _fastest(candidates: tuple[Candidate, ...]) -> Candidate:
-    passing = [c for c in candidates if c.milliseconds is not None and not c.failure]
+    passing = [c for c in candidates if not c.failure]
     if not passing:
         reasons = "; ".join(f"{c.backend} {c.precision}: {c.failure}" for c in candidates)
         raise RunError(
             f"no backend is fit for use on this machine ({reasons or 'none available'})",
             where="auto",
         )
-    return min(passing, key=lambda c: c.milliseconds or 0.0)
+    return min(passing, key=lambda c: c.p50_ms or 0.0)
 
 
 def _memory_path(options: list[Option], model: ModelPackage, cache: EngineCache) -> Path:

@@ -42,6 +42,12 @@ class Grid:
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
 
     @property
+    def size(self) -> tuple[int, int, int]:
+        """Voxels along (i, j, k), as files and manifests name them."""
+        k, j, i = self.shape
+        return i, j, k
+
+    @property
     def spacing(self) -> tuple[float, float, float]:
         """Voxel size along (i, j, k) in mm."""
         i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)

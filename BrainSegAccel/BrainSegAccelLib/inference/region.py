@@ -37,4 +37,5 @@ def crop_to_roi(given: NetworkInput, roi: Roi, window: Shape) -> NetworkInput:
     affine[:3, 3] = given.grid.to_patient(first[::-1])
     grid = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
     x = np.stack([resample(channel, given.grid, grid)[0] for channel in given.x[0]])[None]
-    return replace(given, x=x, grid=grid, record=replace(given.record, model_grid=grid))
+    record = given.record.model_copy(update={"model_grid_shape": grid.size})
+    return replace(given, x=x, grid=grid, record=record)

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from .. import __version__
 from ..backends.protocol import Device, EngineInfo, Precision
-from ..geometry.volume import Grid, Volume
+from ..geometry.volume import Volume
 from ..io.hashing import sha256_of
 from ..io.source import digest_of, remarks_of
 from ..study.modality import Modality
@@ -22,7 +22,6 @@ from ..system.machine import Environment, Hardware
 from .model import (
     PROCESS_START,
     SCHEMA_VERSION,
-    Candidate,
     EngineBuild,
     InputProtocol,
     InputRecord,
@@ -40,7 +39,6 @@ from .model import (
     Selection,
     Software,
 )
-from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from ..backends.auto import Choice
@@ -115,7 +113,7 @@ def build_manifest(
         ),
         quality_retention=quality or QualityRetention.not_verified(NOT_VERIFIED),
         inputs=tuple(inputs),
-        preprocessing=Preprocessing.of(result.preprocessing),
+        preprocessing=result.preprocessing,
         outputs=(output,),
         warnings=tuple(warnings),
     )
@@ -140,10 +138,9 @@ def record_input(modality: Modality, volume: Volume, source: Source | None = Non
 
     :param source: what it was read from; None for a volume in memory.
     """
-    i, j, k = volume.array.shape[::-1]
     return InputRecord(
         modality=modality,
-        shape=(i, j, k),
+        shape=volume.grid.size,
         spacing_mm=volume.grid.spacing,
         sha256=volume.sha256 if source is None else digest_of(source),
         sha256_of="voxels"
@@ -184,7 +181,7 @@ def record_output(
     scheme = segmentation.scheme
     return OutputRecord(
         format=_suffix(written) if written else "scene node",
-        shape=_axes(segmentation.grid),
+        shape=segmentation.grid.size,
         spacing_mm=segmentation.grid.spacing,
         sha256=sha256_of(written) if written else None,
         scope=scope,
@@ -230,27 +227,9 @@ def _selection(requested: str, choice: Choice | None) -> Selection:
         )
     return Selection(
         requested_backend=requested,
-        candidates=tuple(
-            Candidate(
-                backend=candidate.backend,
-                version=candidate.version,
-                precision=candidate.precision,
-                device=candidate.device,
-                p50_ms=candidate.milliseconds,
-                delta_dice=candidate.delta_dice,
-                reason=_absent(candidate.milliseconds, candidate.delta_dice, candidate.failure),
-            )
-            for candidate in choice.candidates
-        ),
+        candidates=choice.candidates,
         remembered=choice.remembered,
     )
-
-
-def _absent(milliseconds: float | None, delta_dice: float | None, failure: str) -> str | None:
-    """Return why a figure of a candidate is missing; None if both are there."""
-    if milliseconds is None:
-        return failure
-    return "delta_dice: no FP32 reference ran here" if delta_dice is None else None
 
 
 def _precision(requested: Literal["auto"] | Precision, engine: EngineInfo) -> PrecisionUse:
@@ -276,7 +255,7 @@ def _input_protocol(result: RunResult, available: Sequence[Modality]) -> InputPr
     return InputProtocol(
         shape=(1, len(Modality), *result.window_shape),
         dtype="float32",
-        spacing_mm=result.preprocessing.model_grid.spacing,
+        spacing_mm=result.preprocessing.model_grid_spacing_mm,
         available=tuple(m for m in Modality if m in available),
         missing=tuple(m for m in Modality if m not in available),
         passes="whole brain" if result.windows == 1 else "sliding window",
@@ -299,8 +278,3 @@ def latency_of(stages_ms: Mapping[str, float], benchmark: LatencySummary) -> Lat
         model_only=benchmark.model_only,
         end_to_end=benchmark.end_to_end,
     )
-
-
-def _axes(grid: Grid) -> tuple[int, int, int]:
-    k, j, i = grid.shape
-    return i, j, k

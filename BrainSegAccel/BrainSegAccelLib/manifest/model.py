@@ -9,7 +9,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, model_validator
 
+from ..backends.candidate import Candidate
 from ..backends.protocol import Device, Precision
+from ..preprocessing.record import Preprocessing
 from ..records import (
     MIN_ITERATIONS,
     Axes,
@@ -28,7 +30,6 @@ from ..records import (
 )
 from ..study.modality import Modality
 from ..system.machine import Environment, Hardware
-from .preprocessing import Preprocessing
 
 SCHEMA_VERSION: Literal["1.1"] = "1.1"
 
@@ -57,20 +58,6 @@ class ModelIdentity(Measured):
     onnx_sha256: Sha256 | None
     licence: Text = Field(description="SPDX identifier.")
     intended_use: Text
-
-
-class Candidate(Measured):
-    """One backend that ``auto`` looked at."""
-
-    backend: Text
-    version: Text
-    precision: Precision
-    device: Device
-    p50_ms: Milliseconds | None = Field(description="Median of a short model-only measurement.")
-    delta_dice: Score | None = Field(
-        description="Largest loss of Dice over regions and calibration cases, against the FP32 "
-        "reference's own masks."
-    )
 
 
 class Selection(Measured):

@@ -148,7 +148,7 @@ def keep_motions(
                 scene.RemoveNode(node)
             continue
         node = node or scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
-        motion = RAS_FROM_LPS @ found.to_reference @ RAS_FROM_LPS
+        motion = RAS_FROM_LPS @ found.motion @ RAS_FROM_LPS
         node.SetMatrixTransformToParent(matrix_from_array(motion))
         kept[modality] = node
     return kept

@@ -20,7 +20,7 @@ from .foreground import is_masked
 from .model_grid import model_grid
 from .normalisers.registry import normalise
 from .options import PreprocessingOptions
-from .record import PreprocessingRecord
+from .record import Preprocessing
 from .registration.evidence import Alignment
 from .shading import remove_shading
 
@@ -39,7 +39,7 @@ class NetworkInput:
     x: Array
     availability: Array
     grid: Grid
-    record: PreprocessingRecord
+    record: Preprocessing
 
 
 def make_network_input(
@@ -81,7 +81,7 @@ def make_network_input(
         modality = channels[index]
         volume = study[modality]
         if modality in alignment:
-            volume = volume.moved(alignment[modality].to_reference)
+            volume = volume.moved(alignment[modality].motion)
         values, interpolated[modality] = resample(volume.array, volume.grid, grid, outside=np.nan)
         if is_masked(volume.array):
             values[values == 0.0] = np.nan
@@ -96,10 +96,10 @@ def make_network_input(
 
     with ThreadPoolExecutor(len(channels)) as pool:
         list(pool.map(place, channels))
-    record = PreprocessingRecord(
+    record = Preprocessing(
         reference=study.reference,
         registration=options.registration,
-        alignment=alignment,
+        alignment=dict(alignment),
         resampled={modality: interpolated[modality] for modality in study if modality in coverage},
         coverage={modality: coverage[modality] for modality in study if modality in coverage},
         bias_corrected=options.bias_correction,
@@ -108,7 +108,8 @@ def make_network_input(
         background_share=brain.background_share,
         foreground=brain.method,
         foreground_ml=float(np.count_nonzero(inside)) * grid.voxel_volume_mm3 / 1000.0,
-        model_grid=grid,
+        model_grid_shape=grid.size,
+        model_grid_spacing_mm=grid.spacing,
     )
     return NetworkInput(x, availability, grid, record)
 

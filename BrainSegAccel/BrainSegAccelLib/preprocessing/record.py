@@ -1,47 +1,38 @@
-"""What preprocessing did, for the manifest."""
+"""What preprocessing did, as the manifest tells it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from pydantic import Field
 
-from ..geometry.volume import Grid
+from ..records import Axes, Millilitres, Record, Share, Spacing, Text
 from ..study.modality import Modality
 from .brain_mask import BrainSource
 from .options import BrainExtraction, RegistrationMode
 from .registration.evidence import Alignment
 
 
-@dataclass(frozen=True)
-class PreprocessingRecord:
-    """What preprocessing did.
+class Preprocessing(Record):
+    """What was done to the volumes before the network saw them."""
 
-    :param reference: the modality on whose grid the result lies.
-    :param registration: as asked for.
-    :param alignment: modality -> how it was brought onto the reference; the reference itself and
-        those that nobody asked about are not in it.
-    :param resampled: modality -> True if its values were interpolated onto the model grid,
-        False if they were only cropped.
-    :param coverage: modality -> share of the mask in which it shows something.
-    :param bias_corrected: whether a bias field was taken out of every modality.
-    :param brain_extraction: as asked for.
-    :param brain: where the mask of what the network was shown comes from.
-    :param background_share: share of the reference's voxels that hold exactly the background's
-        value.
-    :param foreground: how the mask was found, e.g. ``"non-zero voxels"``.
-    :param foreground_ml: its volume within the model grid.
-    :param model_grid: the 1 mm grid in patient space that the network saw.
-    """
-
-    reference: Modality
-    registration: RegistrationMode
-    alignment: Mapping[Modality, Alignment]
-    resampled: Mapping[Modality, bool]
-    coverage: Mapping[Modality, float]
-    bias_corrected: bool
-    brain_extraction: BrainExtraction
-    brain: BrainSource
-    background_share: float
-    foreground: str
-    foreground_ml: float
-    model_grid: Grid
+    reference: Modality = Field(description="The modality that the others were brought onto.")
+    registration: RegistrationMode = Field(description="As asked for: auto, on or off.")
+    alignment: dict[Modality, Alignment] = Field(description="Of every other modality.")
+    resampled: dict[Modality, bool] = Field(
+        description="False where values were only cropped, not interpolated."
+    )
+    coverage: dict[Modality, Share] = Field(
+        description="Share of the foreground in which the modality shows something."
+    )
+    bias_corrected: bool = Field(
+        description="Whether N4 took a bias field out of each modality; else broad shading went."
+    )
+    brain_extraction: BrainExtraction = Field(description="As asked for: auto, on or off.")
+    brain: BrainSource = Field(description="Where the mask comes from that the network saw.")
+    background_share: Share = Field(
+        description="Share of the reference's voxels that hold exactly the value around the head: "
+        "large where the brain was extracted before, nearly 0 where there is noise."
+    )
+    foreground: Text = Field(description="How that mask was found, in words.")
+    foreground_ml: Millilitres = Field(description="Its volume within the model grid.")
+    model_grid_shape: Axes
+    model_grid_spacing_mm: Spacing

@@ -12,7 +12,7 @@ from ..backends.protocol import EngineInfo, Shape
 from ..postprocessing.kept import KeptProbabilities
 from ..postprocessing.refinement import ResolvedRefinement
 from ..preprocessing.network_input import NetworkInput
-from ..preprocessing.record import PreprocessingRecord
+from ..preprocessing.record import Preprocessing
 from ..study.segmentation import Segmentation
 
 
@@ -43,6 +43,6 @@ class RunResult:
     stages_ms: Mapping[str, float]
 
     @property
-    def preprocessing(self) -> PreprocessingRecord:
+    def preprocessing(self) -> Preprocessing:
         """What preprocessing did."""
         return self.network_input.record

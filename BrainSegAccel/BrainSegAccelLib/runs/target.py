@@ -44,5 +44,5 @@ def locate(target: Target, study: Study, given: NetworkInput) -> tuple[Grid, Gri
         return given.grid, given.grid
     modality = study.reference if target == REFERENCE else Modality(target)
     found = given.record.alignment.get(modality)
-    back = np.linalg.inv(found.to_reference).astype(np.float64) if found else np.eye(4)
+    back = np.linalg.inv(found.motion).astype(np.float64) if found else np.eye(4)
     return given.grid.moved(back), study[modality].grid

@@ -66,7 +66,7 @@ def test_volumes_that_agree_are_left_alone(agreeing) -> None:
     assert flair.same_grid
     assert flair.before is not None
     assert flair.after is None
-    np.testing.assert_array_equal(flair.to_reference, np.eye(4))
+    np.testing.assert_array_equal(flair.motion, np.eye(4))
 
 
 def test_what_moved_is_brought_back(apart, error_mm) -> None:
@@ -76,7 +76,7 @@ def test_what_moved_is_brought_back(apart, error_mm) -> None:
     assert shares == [0.5, 1.0]
     for alignment in found.values():
         assert alignment.decision is Decision.REGISTERED
-        assert error_mm(np.linalg.inv(alignment.to_reference), MOVED) < 1.0
+        assert error_mm(np.linalg.inv(alignment.motion), MOVED) < 1.0
         assert alignment.after.similarity > alignment.before.similarity
         assert alignment.turned_deg == pytest.approx(17.0, abs=2.0)
         assert alignment.overlap > 0.9
@@ -110,7 +110,7 @@ def test_a_wide_turn_is_found(contrasts, error_mm) -> None:
     study = Study({Modality.T1C: contrasts[0], Modality.T2: scanned(contrasts[1], far)})
     (found,) = run(study).values()
     assert found.decision is Decision.REGISTERED
-    assert error_mm(np.linalg.inv(found.to_reference), far) < 0.5
+    assert error_mm(np.linalg.inv(found.motion), far) < 0.5
 
 
 def test_a_single_modality_has_nothing_to_align(contrasts) -> None:
@@ -131,8 +131,8 @@ def test_a_result_worse_than_none_is_not_used(apart, answer, reason, workers) ->
         found = run(apart, Always(answer, workers))
     for alignment in found.values():
         assert alignment.decision is Decision.REJECTED
-        assert alignment.reason
-        np.testing.assert_array_equal(alignment.to_reference, np.eye(4))
+        assert alignment.objection
+        np.testing.assert_array_equal(alignment.motion, np.eye(4))
 
 
 def test_two_different_heads_are_not_registered(contrasts) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -64,14 +63,14 @@ def align(
         if alignment.decision is Decision.REJECTED:
             warnings.warn(
                 f"{modality.label}: not registered onto {study.reference.label}, "
-                f"{alignment.reason}; it stays where its header puts it",
+                f"{alignment.objection}; it stays where its header puts it",
                 stacklevel=2,
             )
     return found
 
 
 def _by_header(decision: Decision, volume: Volume, reference: Volume) -> Alignment:
-    return Alignment(decision, np.eye(4), volume.grid.same_as(reference.grid))
+    return Alignment.of(decision, same_grid=volume.grid.same_as(reference.grid))
 
 
 def _each(
@@ -95,13 +94,15 @@ def _align(
     before = examine(fixed, moving, np.eye(4), registration.settings)
     agree = _agree(before, same_grid)
     if mode is RegistrationMode.AUTO and agree:
-        return Alignment(Decision.AGREES, np.eye(4), same_grid, before)
+        return Alignment.of(Decision.AGREES, same_grid=same_grid, before=before)
     try:
         found = _register(fixed, moving, registration, before)
     except RunError as error:
-        return Alignment(Decision.REJECTED, np.eye(4), same_grid, before, reason=str(error))
-    if found.reason and agree:
-        return replace(found, decision=Decision.AGREES, reason="")
+        return Alignment.of(
+            Decision.REJECTED, same_grid=same_grid, before=before, objection=str(error)
+        )
+    if found.objection and agree:
+        return found.model_copy(update={"decision": Decision.AGREES, "objection": ""})
     return found
 
 
@@ -114,17 +115,17 @@ def _register(
     after = examine(fixed, moving, to_moving, registration.settings)
     moved, turned = moved_mm(to_moving, fixed.centre), turned_degrees(to_moving)
     overlap = _overlap(fixed, moving.volume, to_moving)
-    reason = _objection(before, after, moved, turned, overlap)
-    return Alignment(
-        decision=Decision.REJECTED if reason else Decision.REGISTERED,
-        to_reference=np.eye(4) if reason else np.linalg.inv(to_moving).astype(np.float64),
+    objection = _objection(before, after, moved, turned, overlap)
+    return Alignment.of(
+        Decision.REJECTED if objection else Decision.REGISTERED,
+        np.eye(4) if objection else np.linalg.inv(to_moving).astype(np.float64),
         same_grid=moving.volume.grid.same_as(fixed.volume.grid),
         before=before,
         after=after,
         moved_mm=moved,
         turned_deg=turned,
         overlap=overlap,
-        reason=reason,
+        objection=objection,
     )
 
 

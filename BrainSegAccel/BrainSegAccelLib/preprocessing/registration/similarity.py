@@ -59,6 +59,6 @@ def examine(
     )
     distinctness = float((here - around).mean() / here) if here > 0.0 else 0.0
     if (around >= here).any():
-        return Fit(similarity, distinctness, None)
+        return Fit.of(similarity, distinctness, None)
     offsets = 0.5 * AROUND_MM * (around[:, 0] - around[:, 1]) / (around.sum(axis=1) - 2.0 * here)
-    return Fit(similarity, distinctness, float(np.linalg.norm(offsets)))
+    return Fit.of(similarity, distinctness, float(np.linalg.norm(offsets)))
