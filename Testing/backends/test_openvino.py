@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
-from BrainSegAccelLib.backends.host import no_bf16_units
 from BrainSegAccelLib.backends.openvino import BACKEND, OpenVinoEngine
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.errors import UnavailableError
 from BrainSegAccelLib.models.package import ModelPackage
+from BrainSegAccelLib.system.host import has_bf16_units
 
 
 def _build(package: ModelPackage, cache: EngineCache) -> OpenVinoEngine:
@@ -93,5 +93,5 @@ def test_int8_leaves_the_rest_to_bf16_where_there_are_units(
 ) -> None:
     shape = quantised_package.card.inference.window
     engine = BACKEND.build(quantised_package, shape, Precision.INT8, Device.CPU, engine_cache)
-    rest = "fp32" if no_bf16_units() else "bf16"
+    rest = "bf16" if has_bf16_units() else "fp32"
     assert set(engine.info.actual_precision) == {"int8", rest}

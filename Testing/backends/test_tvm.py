@@ -13,10 +13,10 @@ import pytest
 import torch
 from BrainSegAccelLib.backends import tvm as backend
 from BrainSegAccelLib.backends.cache import EngineCache
-from BrainSegAccelLib.backends.host import usable_cores
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.models.package import ModelPackage, load_package
+from BrainSegAccelLib.system.host import usable_cores
 
 tvm = pytest.importorskip("tvm", reason="Apache TVM comes with the tvm extra")
 from BrainSegAccelLib.backends.tvm_schedules.pipeline import scheduled  # noqa: E402

@@ -59,7 +59,7 @@ def register_copy(study: Study, extracted: Study) -> tuple[Volume, np.ndarray]:
         raise SystemExit(
             f"the extracted copy was not registered: {found.decision}, {found.objection}"
         )
-    return copy, found.to_reference
+    return copy, found.motion
 
 
 def main() -> None:
@@ -73,8 +73,7 @@ def main() -> None:
     copy, onto_reference = register_copy(study, extracted)
     brain = on_reference(copy.array != 0, copy, onto_reference, reference)
     motions = {
-        m: a.to_reference
-        for m, a in align(study, SimpleItkRegistration(), RegistrationMode.ON).items()
+        m: a.motion for m, a in align(study, SimpleItkRegistration(), RegistrationMode.ON).items()
     }
     millilitres = reference.grid.voxel_volume_mm3 / 1000.0
     print("| mask | Dice | missed | too much | ml |\n|---|---|---|---|---|")

@@ -24,10 +24,10 @@ from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.protocol import Device, Engine, Precision
 from BrainSegAccelLib.backends.registry import require
 from BrainSegAccelLib.benchmark.peers import make_peer
-from BrainSegAccelLib.benchmark.protocol import WARMUP, Samples, measure_interleaved
 from BrainSegAccelLib.errors import BrainSegAccelError
 from BrainSegAccelLib.io.atomic import atomic_write
 from BrainSegAccelLib.metrics.dice import dice
+from BrainSegAccelLib.metrics.latency import WARMUP, Samples, measure_interleaved
 from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.synthesis.cases import CaseGenerator, Stripping
 from BrainSegAccelLib.synthesis.lesions import CaseKind

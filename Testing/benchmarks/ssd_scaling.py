@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import torch
-from BrainSegAccelLib.backends.host import cpu_name
 from BrainSegAccelLib.models.config import HybridConfig
 from BrainSegAccelLib.models.ssd import BidirectionalSSD
 from BrainSegAccelLib.system.allocator import keep_freed_memory
+from BrainSegAccelLib.system.host import cpu_name
 from torch import Tensor, nn
 from torch.nn import functional
 

@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 import tvm
-from BrainSegAccelLib.backends.host import usable_cores
 from BrainSegAccelLib.backends.openvino import shared_core
 from BrainSegAccelLib.backends.protocol import Precision, Shape
 from BrainSegAccelLib.backends.tvm import llvm_target, relax_module, share_cores
@@ -31,6 +30,7 @@ from BrainSegAccelLib.models.hybrid import ProbabilityNetwork
 from BrainSegAccelLib.models.package import ModelPackage, load_package
 from BrainSegAccelLib.models.weights import load_network
 from BrainSegAccelLib.system.allocator import keep_freed_memory
+from BrainSegAccelLib.system.host import usable_cores
 from tvm import relax
 from tvm.s_tir import dlight
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 from BrainSegAccelLib.backends.protocol import Precision
+from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.manifest.model import (
     InputProtocol,
     Latency,
@@ -14,6 +16,9 @@ from BrainSegAccelLib.manifest.model import (
     ReferenceRun,
     Timing,
 )
+from BrainSegAccelLib.metrics.latency import Samples
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 TIMES = {"p50_ms": 10.0, "p95_ms": 12.0, "min_ms": 9.0, "max_ms": 13.0, "mean_ms": 10.5}
@@ -26,6 +31,24 @@ def timing(**changes: Any) -> Timing:
 
 def test_timing_of_twenty_iterations() -> None:
     assert timing().p95_ms == 12.0
+
+
+def test_the_percentiles_of_timed_iterations_are_told() -> None:
+    found = Timing.of(Samples(3, tuple(float(n) for n in range(1, 21))), "one call")
+    assert (found.p50_ms, found.p95_ms) == (10.5, 19.05)
+    assert (found.min_ms, found.max_ms, found.mean_ms) == (1.0, 20.0, 10.5)
+    assert (found.iterations, found.warmup, found.includes) == (20, 3, "one call")
+
+
+@given(st.lists(st.floats(1e-4, 1e6), min_size=20, max_size=60))
+def test_any_times_give_a_valid_timing(times: list[float]) -> None:
+    found = Timing.of(Samples(0, tuple(times)), "one call")
+    assert found.p95_ms == pytest.approx(np.percentile(times, 95), abs=1e-3)
+
+
+def test_nineteen_timed_iterations_give_no_percentiles() -> None:
+    with pytest.raises(InputError, match="too few"):
+        Timing.of(Samples(3, (1.0,) * 19), "one call")
 
 
 def test_fewer_than_twenty_iterations_are_refused() -> None:

@@ -18,9 +18,9 @@ from ..errors import BrainSegAccelError, RunError
 from ..io.atomic import atomic_write
 from ..metrics.dice import dice
 from ..models.package import ModelPackage
+from ..system.host import cpu_name, usable_cores
 from .cache import EngineCache
 from .candidate import NO_REFERENCE, Candidate
-from .host import cpu_name, usable_cores
 from .protocol import Backend, Device, Engine, Precision
 
 TIMED_RUNS = 3

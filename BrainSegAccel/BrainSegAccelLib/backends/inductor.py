@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import RunError
+from ..system.host import child_environment, installed_version
 from .cache import EngineCache
-from .host import child_environment, installed_version, no_bf16_units, no_compiler
 from .protocol import Availability, Device, Engine, EngineInfo, Precision, Shape
 from .pytorch import INSTALL, device_name, no_cuda, prepare, torch_engine
-from .runtime import Runtime, load_or_make
+from .runtime import Runtime, load_or_make, no_bf16_units, no_compiler
 
 if TYPE_CHECKING:
     from ..models.package import ModelPackage

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
+from ..system.host import cpu_name, usable_cores
 from .cache import EngineCache
-from .host import cpu_name, usable_cores
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
 from .runtime import Runtime
 

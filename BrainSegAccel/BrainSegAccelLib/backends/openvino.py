@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..system.host import cpu_name
 from .cache import EngineCache
-from .host import cpu_name, no_bf16_units
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
-from .runtime import Runtime, export_in, load_or_make
+from .runtime import Runtime, export_in, load_or_make, no_bf16_units
 
 if TYPE_CHECKING:
     from ..models.package import ModelPackage

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..system.host import cpu_name, usable_cores
 from .cuda import CudaEngine, allow_tf32
-from .host import cpu_name, usable_cores
 from .protocol import Availability, Device, Engine, EngineInfo, Precision
 
 INSTALL = "pip install 'brainsegaccel[torch]'"

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from ..system.host import has_bf16_units, has_compiler, installed_version
 from .cache import EngineCache, EngineKey
-from .host import installed_version
 from .protocol import Availability, Device, Precision, Shape
 
 if TYPE_CHECKING:
@@ -123,3 +123,20 @@ def load_or_make(
     made = make()
     cache.write(key, made)
     return load(made), False
+
+
+def no_bf16_units() -> Availability | None:
+    """Return why BF16 does not pay on this CPU; None if it has units for it."""
+    if has_bf16_units():
+        return None
+    return Availability.no("this CPU has no BF16 units", "use --precision fp32")
+
+
+def no_compiler() -> Availability | None:
+    """Return that there is no C++ compiler; None if there is one."""
+    if has_compiler():
+        return None
+    return Availability.no(
+        "there is no C++ compiler",
+        "install one (on Debian and Ubuntu: the package g++) or use another backend",
+    )

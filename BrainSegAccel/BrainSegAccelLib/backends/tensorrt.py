@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..system.host import installed_version
 from .cache import EngineCache
-from .host import installed_version
 from .protocol import Availability, Device, Engine, EngineInfo, Precision, Shape
 from .pytorch import device_name, no_cuda, prepare, torch_engine
 from .runtime import Runtime, load_or_make

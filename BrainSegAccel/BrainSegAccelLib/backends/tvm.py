@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..system.host import cpu_name, usable_cores
 from .cache import EngineCache
-from .host import cpu_name, no_compiler, usable_cores
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
-from .runtime import Runtime, load_or_make
+from .runtime import Runtime, load_or_make, no_compiler
 from .tvm_schedules import source_digest
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import __version__
 from ..backends.cache import EngineCache
 from ..backends.choice import EngineChoice
-from ..backends.host import child_environment
 from ..backends.protocol import Device
 from ..errors import InputError, RunError
 from ..evaluation.pair import GRID_TOLERANCE_MM
@@ -35,7 +34,8 @@ from ..manifest.model import (
     Software,
     Timing,
 )
-from ..metrics.retention import quality_retention
+from ..manifest.retention import quality_retention
+from ..metrics.latency import Samples, check_iterations, measure_interleaved
 from ..preprocessing.network_input import NetworkInput
 from ..runs.checks import reference_pipeline
 from ..runs.options import RunOptions
@@ -46,7 +46,7 @@ from ..study.modality import Modality
 from ..study.segmentation import Segmentation
 from ..study.study import Study
 from ..system.hardware import probe_environment, probe_hardware
-from .protocol import Samples, check_iterations, measure_interleaved
+from ..system.host import child_environment
 from .report import (
     NO_RECIPE,
     PEER_INCLUDES,
@@ -160,8 +160,8 @@ def run_bench(
                 manifest=complete(
                     candidate.cold,
                     LatencySummary(
-                        model_only=model_only[name].timing(MODEL_ONLY_INCLUDES),
-                        end_to_end=end_to_end[name].timing(END_TO_END_INCLUDES),
+                        model_only=Timing.of(model_only[name], MODEL_ONLY_INCLUDES),
+                        end_to_end=Timing.of(end_to_end[name], END_TO_END_INCLUDES),
                     ),
                     candidate.quality,
                 ),
@@ -187,8 +187,8 @@ def _peer_row(peer: PeerProcess, model_only: Samples, end_to_end: Samples | None
         name=peer.name,
         title=peer.title,
         parameters=peer.parameters,
-        model_only=model_only.timing(PEER_INCLUDES.format(device=peer.device)),
-        end_to_end=end_to_end.timing(whole)
+        model_only=Timing.of(model_only, PEER_INCLUDES.format(device=peer.device)),
+        end_to_end=Timing.of(end_to_end, whole)
         if end_to_end
         else Timing.not_measured(whole, NO_RECIPE),
     )

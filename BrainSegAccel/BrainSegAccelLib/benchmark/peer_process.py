@@ -14,9 +14,9 @@ import tempfile
 from collections.abc import Mapping
 from types import TracebackType
 
-from ..backends.host import child_environment
 from ..backends.protocol import Device, Shape
 from ..errors import RunError
+from ..system.host import child_environment
 
 PEER_NAMES = ("segresnet", "dynunet", "swinunetr", "mambaunet")
 """The keys of `peers.PEERS`, which this process need not import."""

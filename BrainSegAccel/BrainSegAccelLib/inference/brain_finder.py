@@ -13,12 +13,12 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ..backends.host import usable_cores
 from ..geometry.resampling import resample, to_image
 from ..geometry.volume import Array, Grid, Volume
 from ..models.brain_card import BrainPackage, load_brain_package
 from ..preprocessing.foreground import bounding_box_mm, find_foreground
 from ..preprocessing.normalisers.unit_range import unit_range
+from ..system.host import usable_cores
 
 LEAST_PROBABILITY = 0.5
 """Of a brain voxel: of 0.3, 0.4 and 0.5 the best for 48 synthetic images, mean and worst."""

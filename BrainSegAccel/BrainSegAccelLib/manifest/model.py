@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from enum import StrEnum
+from statistics import fmean
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, model_validator
 
 from ..backends.candidate import Candidate
 from ..backends.protocol import Device, Precision
+from ..metrics.latency import Samples, check_iterations
 from ..preprocessing.record import Preprocessing
 from ..records import (
     MIN_ITERATIONS,
@@ -143,6 +145,25 @@ class Timing(Measured):
     min_ms: Milliseconds | None
     max_ms: Milliseconds | None
     mean_ms: Milliseconds | None
+
+    @classmethod
+    def of(cls, samples: Samples, includes: str) -> Self:
+        """Take the percentiles of timed iterations.
+
+        :param includes: what one iteration covered, and what not.
+        :raises InputError: too few iterations.
+        """
+        check_iterations(len(samples.milliseconds))
+        return cls(
+            includes=includes,
+            warmup=samples.warmup,
+            iterations=len(samples.milliseconds),
+            p50_ms=samples.percentile(50),
+            p95_ms=samples.percentile(95),
+            min_ms=min(samples.milliseconds),
+            max_ms=max(samples.milliseconds),
+            mean_ms=fmean(samples.milliseconds),
+        )
 
     @classmethod
     def not_measured(cls, includes: str, reason: str) -> Self:

@@ -7,11 +7,17 @@ from collections.abc import Callable
 from ..backends.choice import EngineChoice
 from ..backends.protocol import Device, Precision
 from ..backends.registry import backends
-from ..benchmark.protocol import measure
 from ..errors import UnavailableError
 from ..inference.sliding_window import infer
-from ..manifest.model import MODEL_ONLY_INCLUDES, LatencySummary, QualityRetention, ReferenceRun
-from ..metrics.retention import quality_retention
+from ..manifest.model import (
+    MODEL_ONLY_INCLUDES,
+    LatencySummary,
+    QualityRetention,
+    ReferenceRun,
+    Timing,
+)
+from ..manifest.retention import quality_retention
+from ..metrics.latency import measure
 from ..preprocessing.network_input import NetworkInput
 from .progress import Progress
 from .result import RunResult
@@ -59,7 +65,7 @@ def time_case(
     progress.begin(f"benchmark: end to end, {iterations} iterations")
     whole = measure(ticking(end_to_end), iterations)
     return LatencySummary(
-        model_only=model.timing(MODEL_ONLY_INCLUDES), end_to_end=whole.timing(includes)
+        model_only=Timing.of(model, MODEL_ONLY_INCLUDES), end_to_end=Timing.of(whole, includes)
     )
 
 

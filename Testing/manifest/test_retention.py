@@ -4,8 +4,8 @@ import numpy as np
 from BrainSegAccelLib.backends.protocol import Precision
 from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.manifest.model import ReferenceRun
+from BrainSegAccelLib.manifest.retention import quality_retention
 from BrainSegAccelLib.metrics.dice import dice
-from BrainSegAccelLib.metrics.retention import quality_retention
 from BrainSegAccelLib.study.segmentation import Segmentation
 from label_schemes import TUMOUR
 

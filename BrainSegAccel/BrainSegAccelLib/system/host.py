@@ -1,4 +1,4 @@
-"""What the backends ask about this machine."""
+"""What a process of ours asks about the machine that it runs on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 import shutil
 import sys
 
-from ..system.hardware import installed_versions, probe_cpu
-from .protocol import Availability
+from .hardware import installed_versions, probe_cpu
 
 BF16_UNITS = frozenset({"AVX-512 BF16", "AMX BF16", "Arm BF16"})
 """Instruction sets that compute in BF16; without one it is emulated, and slower than FP32."""
@@ -37,22 +36,15 @@ def usable_cores() -> int:
     return min(allowed, cpu.physical_cores or allowed)
 
 
-def no_bf16_units() -> Availability | None:
-    """Return why BF16 does not pay on this CPU; None if it has units for it."""
-    if BF16_UNITS.intersection(probe_cpu().instruction_sets or ()):
-        return None
-    return Availability.no("this CPU has no BF16 units", "use --precision fp32")
+def has_bf16_units() -> bool:
+    """Whether this CPU computes in BF16 rather than emulating it."""
+    return not BF16_UNITS.isdisjoint(probe_cpu().instruction_sets or ())
 
 
-def no_compiler() -> Availability | None:
-    """Return that no C++ compiler is on the path, nor named by ``CXX``; None if one is."""
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler: the one that ``CXX`` names, else any on the path."""
     chosen = os.environ.get("CXX")
-    if not any(shutil.which(name) for name in ((chosen,) if chosen else COMPILERS)):
-        return Availability.no(
-            "there is no C++ compiler",
-            "install one (on Debian and Ubuntu: the package g++) or use another backend",
-        )
-    return None
+    return any(shutil.which(name) for name in ((chosen,) if chosen else COMPILERS))
 
 
 def installed_version(distribution: str) -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..manifest.model import QualityRetention, ReferenceRun
+from ..metrics.dice import dice
+from ..metrics.regions import score
 from ..study.segmentation import Segmentation
-from .dice import dice
-from .regions import score
+from .model import QualityRetention, ReferenceRun
 
 
 def quality_retention(

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Protocol, TypeVar
 
 import numpy as np
 
 from ..errors import InputError
-from ..manifest.model import Timing
 from ..records import MIN_ITERATIONS
 
 WARMUP = 3
@@ -43,24 +41,6 @@ class Samples:
     def percentile(self, percent: float) -> float:
         """Return a percentile in ms, linear between order statistics (numpy's default)."""
         return float(np.percentile(self.milliseconds, percent))
-
-    def timing(self, includes: str) -> Timing:
-        """Return what the manifest tells.
-
-        :param includes: what one iteration covered, and what not.
-        :raises InputError: fewer than `MIN_ITERATIONS` iterations.
-        """
-        check_iterations(len(self.milliseconds))
-        return Timing(
-            includes=includes,
-            warmup=self.warmup,
-            iterations=len(self.milliseconds),
-            p50_ms=self.percentile(50),
-            p95_ms=self.percentile(95),
-            min_ms=min(self.milliseconds),
-            max_ms=max(self.milliseconds),
-            mean_ms=fmean(self.milliseconds),
-        )
 
 
 def check_iterations(iterations: int) -> None:
