@@ -138,6 +138,29 @@ def test_tiles_fill_the_registers_of_the_processor() -> None:
     assert register_tile(older) == Tile(rows=6, columns=16)
 
 
+@pytest.mark.parametrize(
+    ("told", "hidden"),
+    [
+        (("AVX2", "FMA", "F16C", "AVX-512F"), []),
+        (("AVX2", "FMA", "F16C"), ["-avx512f"]),
+        ((), ["-avx512f", "-avx2", "-fma", "-f16c"]),
+        (None, []),
+    ],
+)
+def test_vector_units_that_a_virtual_machine_hides_are_not_used(
+    told: tuple[str, ...] | None, hidden: list[str]
+) -> None:
+    """LLVM goes by the name of the processor, and code for hidden units ends the process."""
+    target = backend.target_without_hidden("znver4", told)
+    assert target["mattr"] == hidden
+    wide = told is None or "AVX-512F" in told
+    assert register_tile(tvm.target.Target(target)).rows == (10 if wide else 6)
+
+
+def test_nothing_is_hidden_from_a_processor_without_such_units() -> None:
+    assert backend.target_without_hidden("haswell", ("AVX2", "FMA", "F16C"))["mattr"] == []
+
+
 def test_an_engine_of_other_schedules_is_not_taken(
     tiny_package: ModelPackage, session_cache: EngineCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,12 +10,14 @@ import importlib.util
 import os
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..system.hardware import probe_cpu
 from ..system.host import cpu_name, usable_cores
 from .cache import EngineCache
 from .protocol import Availability, Device, EngineInfo, Precision, Shape
@@ -58,7 +60,7 @@ class TvmBackend(Runtime):
         started = time.perf_counter()
         share_cores()
         target = llvm_target()
-        settings = {**target, "schedules": source_digest()}
+        settings = {"target": _in_words(target), "schedules": source_digest()}
         key = self.key(model, shape, precision, cpu_name(), settings)
         library, hit = load_or_make(
             cache, key, _load, lambda: _compile(model, shape, precision, target)
@@ -73,7 +75,7 @@ class TvmBackend(Runtime):
             build_seconds=time.perf_counter() - started,
             cache_key=key.digest,
             cache_hit=hit,
-            settings={"target": f"llvm {target['mcpu']}", "schedules": settings["schedules"]},
+            settings=settings,
         )
         return TvmEngine(library, info)
 
@@ -96,6 +98,9 @@ class TvmEngine:
         return self._run(self._tensor(x), self._tensor(availability))[0].numpy()[0]
 
 
+LLVM_FEATURES = {"AVX-512F": "avx512f", "AVX2": "avx2", "FMA": "fma", "F16C": "f16c"}
+"""Instruction sets as `system.hardware` names them -> LLVM's name of what goes without them."""
+
 SPINS = 10_000
 """How often an idle thread of TVM looks for work before it sleeps: some milliseconds, more than lie
 between two loops. TVM's own 300000 keep a core busy for a tenth of a second after each run."""
@@ -112,11 +117,34 @@ def share_cores() -> None:
     os.environ.setdefault("TVM_THREAD_POOL_SPIN_COUNT", str(SPINS))
 
 
-def llvm_target() -> dict[str, str]:
+def llvm_target() -> dict[str, Any]:
     """Return this processor as TVM takes a target."""
     import tvm
 
-    return {"kind": "llvm", "mcpu": str(tvm.get_global_func("target.llvm_get_system_cpu")())}
+    name = str(tvm.get_global_func("target.llvm_get_system_cpu")())
+    return target_without_hidden(name, probe_cpu().instruction_sets)
+
+
+def target_without_hidden(name: str, instruction_sets: Sequence[str] | None) -> dict[str, Any]:
+    """Return a processor without the vector units that its model has and this machine hides.
+
+    LLVM goes by the model's name; a virtual machine may hide AVX-512 all the same, and code that
+    uses it would end the process.
+
+    :param name: as LLVM names it, e.g. ``znver4``.
+    :param instruction_sets: what the system tells; None if it tells nothing.
+    """
+    import tvm
+
+    has = tvm.get_global_func("target.llvm_cpu_has_feature")
+    model = tvm.target.Target({"kind": "llvm", "mcpu": name})
+    told = set(LLVM_FEATURES if instruction_sets is None else instruction_sets)
+    hidden = [f for known, f in LLVM_FEATURES.items() if known not in told and has(f, model)]
+    return {"kind": "llvm", "mcpu": name, "mattr": [f"-{feature}" for feature in hidden]}
+
+
+def _in_words(target: Mapping[str, Any]) -> str:
+    return " ".join(["llvm", target["mcpu"], *target["mattr"]])
 
 
 def relax_module(model: ModelPackage, shape: Shape, precision: Precision) -> Any:
@@ -132,13 +160,13 @@ def relax_module(model: ModelPackage, shape: Shape, precision: Precision) -> Any
 
 
 def _compile(
-    model: ModelPackage, shape: Shape, precision: Precision, target: dict[str, str]
+    model: ModelPackage, shape: Shape, precision: Precision, target: Mapping[str, Any]
 ) -> bytes:
     import tvm
 
     from .tvm_schedules.pipeline import scheduled
 
-    llvm = tvm.target.Target(target)
+    llvm = tvm.target.Target(dict(target))
     compiled = tvm.compile(scheduled(relax_module(model, shape, precision), llvm), target=llvm)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "engine.so")
