@@ -10,13 +10,12 @@ from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.errors import UnavailableError
 from BrainSegAccelLib.models.package import ModelPackage
+from roundoff import assert_close_to_fp32
 
-TOLERANCE = {Precision.FP32: 1e-4, Precision.BF16: 0.15}
-"""Largest difference of a probability. BF16 keeps 8 bits, so a logit of 4 is off by up to 1/64
-after one rounding; over the depth of a random network errors grow to a few times that."""
+PRECISIONS = (Precision.FP32, Precision.BF16)
 
 
-@pytest.mark.parametrize("precision", list(TOLERANCE))
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", sorted(backends()))
 @pytest.mark.parametrize("available", [(1, 1, 1, 1), (0, 1, 0, 1), (0, 0, 1, 0)])
 def test_probabilities_agree_with_eager(
@@ -43,7 +42,7 @@ def test_probabilities_agree_with_eager(
     assert found.shape == (3, *shape)
     assert found.dtype == np.float32
     assert expected.std() > 0.05, "the test model must say something"
-    np.testing.assert_allclose(found, expected, atol=TOLERANCE[precision])
+    assert_close_to_fp32(found, expected, precision)
     assert engine.info.precision is precision
     if engine.info.actual_precision:
         assert max(engine.info.actual_precision, key=engine.info.actual_precision.get) == precision
