@@ -28,7 +28,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 help:
 	@echo 'demo      install and run the main job on a phantom; results in $(OUTPUT)/'
 	@echo 'test      format check, lint, types and tests, as continuous integration runs them'
-	@echo 'lint      ruff: style and format'
+	@echo 'lint      ruff: style and format; import-linter: which room may import from which'
 	@echo 'types     mypy on the library'
 	@echo 'pytest    the tests alone; ARGS="-k name" selects'
 	@echo 'format    let ruff rewrite what it can'
@@ -44,6 +44,7 @@ test: lint types pytest
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

@@ -10,11 +10,11 @@ import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Engine
+from BrainSegAccelLib.inference.result import RunResult
 from BrainSegAccelLib.models.package import ModelPackage
 from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
-from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.study.segmentation import Segmentation
 from BrainSegAccelLib.study.study import Study
 

@@ -10,6 +10,7 @@ from BrainSegAccelLib.backends.candidate import Candidate
 from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Device, EngineInfo, Precision
 from BrainSegAccelLib.geometry.volume import Grid, Volume
+from BrainSegAccelLib.inference.result import RunResult
 from BrainSegAccelLib.manifest.build import build_manifest, record_input, record_output
 from BrainSegAccelLib.manifest.model import Manifest, ModelIdentity
 from BrainSegAccelLib.postprocessing.kept import KeptProbabilities
@@ -18,7 +19,6 @@ from BrainSegAccelLib.preprocessing.brain_mask import BrainSource
 from BrainSegAccelLib.preprocessing.network_input import NetworkInput
 from BrainSegAccelLib.preprocessing.options import BrainExtraction, RegistrationMode
 from BrainSegAccelLib.preprocessing.record import Preprocessing
-from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.segmentation import Segmentation
 from label_schemes import TUMOUR

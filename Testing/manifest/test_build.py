@@ -10,13 +10,13 @@ from BrainSegAccelLib.backends.auto import Choice
 from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.inference.result import RunResult
 from BrainSegAccelLib.io.dicom.read import read_stack
 from BrainSegAccelLib.io.dicom.sort import series_in
 from BrainSegAccelLib.io.hashing import sha256_of_series
 from BrainSegAccelLib.manifest.build import build_manifest, record_input, record_output
 from BrainSegAccelLib.manifest.model import PROCESS_START, Manifest, ModelIdentity
 from BrainSegAccelLib.manifest.write import to_json
-from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.study.modality import Modality
 from dicom_phantom import head, save_series
 

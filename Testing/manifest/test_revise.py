@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from BrainSegAccelLib.inference.result import RunResult
 from BrainSegAccelLib.manifest.model import PROCESS_START, Manifest
 from BrainSegAccelLib.manifest.revise import add_stages, with_output
 from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.manifest.write import to_json
 from BrainSegAccelLib.postprocessing.refinement import ResolvedRefinement
-from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.study.segmentation import Segmentation
 from label_schemes import TUMOUR
 

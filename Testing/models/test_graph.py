@@ -13,7 +13,7 @@ from BrainSegAccelLib.models.package import ModelPackage
 
 torch = pytest.importorskip("torch")
 
-from BrainSegAccelLib.models.program import (  # noqa: E402
+from BrainSegAccelLib.backends.program import (  # noqa: E402
     QUANTISER,
     deployed_network,
     example_inputs,

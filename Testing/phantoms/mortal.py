@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from BrainSegAccelLib.backends.choice import EngineChoice
-from BrainSegAccelLib.runs.result import RunResult
+from BrainSegAccelLib.inference.result import RunResult
 from BrainSegAccelLib.runs.runner import Runner, local_pipeline
 
 DIARY = "MORTAL_DIARY"

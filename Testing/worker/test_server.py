@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.inference.result import RunResult
 from BrainSegAccelLib.manifest.model import Manifest
 from BrainSegAccelLib.runs.progress import StageClock
-from BrainSegAccelLib.runs.result import RunResult
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.worker import messages
 from BrainSegAccelLib.worker.history import History

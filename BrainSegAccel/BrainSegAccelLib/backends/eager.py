@@ -40,7 +40,7 @@ class EagerBackend(Runtime):
         cache: EngineCache,
     ) -> Engine:
         """Load the weights. Any shape of multiples of 16 runs; ``shape`` is the one promised."""
-        from ..models.program import deployed_network
+        from .program import deployed_network
 
         started = time.perf_counter()
         settings = prepare(device, precision)

@@ -159,7 +159,7 @@ def _compile(model: ModelPackage, shape: Shape, precision: Precision, device: De
     """Return the compiled package, which tells the formats of its operators as metadata."""
     from torch._inductor import aoti_compile_and_package
 
-    from ..models.program import arithmetic_formats, exported_program
+    from .program import arithmetic_formats, exported_program
 
     program = exported_program(model, shape, precision, device)
     formats = json.dumps(arithmetic_formats(program))

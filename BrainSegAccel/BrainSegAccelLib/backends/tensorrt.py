@@ -29,7 +29,7 @@ INT8_NEEDS = ("nvidia-modelopt", "onnx")
 """What defines the quantiser, and what reads its ranges from the INT8 export."""
 
 SETTINGS: dict[str, Any] = {
-    # Formats are in the graph, see `models.program`; nothing is left to run in PyTorch.
+    # Formats are in the graph, see `program`; nothing is left to run in PyTorch.
     "require_full_compilation": True,
     "min_block_size": 1,
     "disable_tf32": True,
@@ -84,8 +84,8 @@ class TensorRtBackend(Runtime):
 
         :raises UnavailableError: INT8 is asked for and the model has no export for it.
         """
-        from ..models.program import arithmetic_formats, exported_program
         from ..system.hardware import probe_hardware
+        from .program import arithmetic_formats, exported_program
 
         started = time.perf_counter()
         settings = prepare(device, precision)
@@ -141,7 +141,7 @@ def _compile(program: Any, shape: Shape, device: Device, timing: Path) -> bytes:
     """Return the engine as an exported program of one operator that Torch-TensorRT can load."""
     import torch_tensorrt
 
-    from ..models.program import example_inputs
+    from .program import example_inputs
 
     timing.parent.mkdir(parents=True, exist_ok=True)
     inputs = example_inputs(shape, device)

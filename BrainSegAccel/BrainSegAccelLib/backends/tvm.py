@@ -154,7 +154,7 @@ def relax_module(model: ModelPackage, shape: Shape, precision: Precision) -> Any
     """
     from tvm.relax.frontend.torch import from_exported_program
 
-    from ..models.program import exported_program
+    from .program import exported_program
 
     return from_exported_program(exported_program(model, shape, precision, Device.CPU))
 

@@ -116,7 +116,7 @@ class _Worker:
 
 def _serve(connection: Connection, make_pipeline: PipelineFactory, cores: frozenset[int]) -> None:
     """Run cases until there are no more; what a process does."""
-    from ..cli.process import terminable, warnings_in_one_line
+    from ..system.process import terminable, warnings_in_one_line
 
     keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all: the parent decides

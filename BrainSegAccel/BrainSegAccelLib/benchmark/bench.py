@@ -17,9 +17,8 @@ from ..backends.cache import EngineCache
 from ..backends.choice import EngineChoice
 from ..backends.protocol import Device
 from ..errors import InputError, RunError
-from ..evaluation.pair import GRID_TOLERANCE_MM
 from ..inference.sliding_window import infer
-from ..io.labelled import label_file
+from ..io.labelled import GRID_TOLERANCE_MM, label_file
 from ..io.read import read_study
 from ..io.read_labels import read_labels
 from ..io.source import Source, find_sources

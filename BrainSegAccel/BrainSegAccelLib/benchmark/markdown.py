@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..manifest.model import PerRegion, Timing
+from ..reporting.plot import Dot
 from .report import BenchmarkReport, Row
 
 _GIB = 1 << 30
@@ -77,6 +78,25 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
             ),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def dots(report: BenchmarkReport) -> list[Dot]:
+    """Return every row and every peer of the report for a picture: the model alone."""
+    rows = [
+        (
+            f"{row.manifest.model.name}, {row.manifest.runtime.backend} "
+            f"{row.manifest.precision.engine}",
+            row.manifest.latency.model_only,
+            True,
+        )
+        for row in report.rows
+    ]
+    peers = [(peer.title.split(",")[0], peer.model_only, False) for peer in report.peers]
+    return [
+        Dot(name, timing.p50_ms, timing.p95_ms, ours)
+        for name, timing, ours in (*rows, *peers)
+        if timing.p50_ms is not None and timing.p95_ms is not None
+    ]
 
 
 def _machine(report: BenchmarkReport) -> str:

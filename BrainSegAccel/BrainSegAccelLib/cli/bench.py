@@ -61,10 +61,10 @@ def bench(
     against FP32. Every row of the JSON holds a whole manifest.
     """
     from ..benchmark.bench import Request, run_bench
-    from ..benchmark.markdown import to_markdown
+    from ..benchmark.markdown import dots, to_markdown
     from ..io.atomic import atomic_write
     from ..manifest.write import render_json
-    from ..reporting.plot import draw_report
+    from ..reporting.plot import draw_times
     from ..resources import resource
     from .folder import ready_folder
     from .progress import progress_on_stderr
@@ -87,7 +87,7 @@ def bench(
         with atomic_write(text) as beside:
             beside.write_text(to_markdown(report, picture.name), encoding="utf-8")
         with atomic_write(picture) as beside:
-            draw_report(report, beside)
+            draw_times(dots(report), "ms a volume, model only: p50, whisker to p95", beside)
     for file in files:
         print(file)
 

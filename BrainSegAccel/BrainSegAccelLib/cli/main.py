@@ -17,6 +17,7 @@ import typer
 from .. import __version__
 from ..errors import BrainSegAccelError, explain
 from ..system.allocator import keep_freed_memory
+from ..system.process import terminable, warnings_in_one_line
 from .batch import batch
 from .bench import bench
 from .cache import cache
@@ -25,7 +26,6 @@ from .evaluate import evaluate
 from .export import export
 from .info import info
 from .phantom import phantom
-from .process import terminable, warnings_in_one_line
 from .segment import segment
 from .services import Services
 from .train import train

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..io.labelled import GRID_TOLERANCE_MM
 from ..io.read_labels import read_labels
 from ..metrics.regions import score
 from ..study.label_scheme import LabelScheme
@@ -17,9 +18,6 @@ from ..study.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-GRID_TOLERANCE_MM = 0.1
-"""Far below a voxel, far above the rounding of headers that store single precision."""
 
 
 @dataclass(frozen=True)

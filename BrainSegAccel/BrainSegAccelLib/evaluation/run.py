@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import BrainSegAccelError, InputError
-from ..io.labelled import label_file
+from ..io.labelled import GRID_TOLERANCE_MM, label_file
 from ..io.read import read_study
 from ..io.read_labels import read_labels
 from ..io.source import find_sources
@@ -20,7 +20,7 @@ from ..runs.runner import Runner
 from ..study.modality import Modality, subsets
 from ..study.study import Study
 from .baseline import evaluate_baseline
-from .pair import GRID_TOLERANCE_MM, evaluate
+from .pair import evaluate
 from .report import (
     SCHEMA_VERSION,
     CaseRecord,

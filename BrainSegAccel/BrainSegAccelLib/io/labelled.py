@@ -12,6 +12,9 @@ from ..study.modality import Modality
 from .discover import discover, listing, names_an_image
 from .formats import image_stem
 
+GRID_TOLERANCE_MM = 0.1
+"""How far labels may lie from the grid of an image and still be on it: far below a voxel, far above
+the rounding of headers that store single precision."""
 _LABEL_WORDS = frozenset(
     ("seg", "segm", "segmentation", "dseg", "label", "labels", "labelmap", "truth", "gt")
 )

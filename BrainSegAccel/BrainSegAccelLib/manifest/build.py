@@ -43,10 +43,10 @@ from .model import (
 if TYPE_CHECKING:
     from ..backends.auto import Choice
     from ..backends.choice import EngineChoice
+    from ..inference.result import RunResult
     from ..io.source import Source
     from ..models.card import ModelCard
     from ..postprocessing.refinement import ResolvedRefinement
-    from ..runs.result import RunResult
     from ..study.study import Study
 
 NOT_BENCHMARKED = "not benchmarked; ask for it with --benchmark"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 from ..backends.choice import EngineChoice
+from ..inference.result import RunResult
 from ..manifest.build import build_manifest, identify_model, record_inputs, record_output
 from ..manifest.model import Manifest
 from ..runs.options import RunOptions
 from ..runs.pipeline import Pipeline
 from ..runs.progress import Progress, StageClock
-from ..runs.result import RunResult
 from ..study.modality import Modality
 from .registration import keep_motions
 from .segmentation import replace_content

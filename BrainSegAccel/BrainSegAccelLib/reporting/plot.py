@@ -1,48 +1,52 @@
-"""The report of ``bench`` as a picture: median and p95 of one volume."""
+"""Times as a picture: a dot for the median of each candidate, a whisker to its p95."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-
-from ..benchmark.report import BenchmarkReport
-from ..manifest.model import Timing
 
 _OURS, _THEIRS = "#1f77b4", "#9aa3af"
 
 
-def draw_report(report: BenchmarkReport, path: Path) -> None:
-    """Write a PNG with a dot for each row and each peer; a whisker reaches to p95.
+@dataclass(frozen=True)
+class Dot:
+    """One candidate.
+
+    :param name: stands beside it.
+    :param ours: whether it is one of ours, which have a colour of their own.
+    """
+
+    name: str
+    p50_ms: float
+    p95_ms: float
+    ours: bool
+
+
+def draw_times(dots: Iterable[Dot], title: str, path: Path) -> None:
+    """Write a PNG with the slowest candidate at the bottom.
 
     Times lie on a logarithmic axis: the slowest network takes hundreds of times as long as ours.
+
+    :param title: of the axis of times.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    dots: list[tuple[str, Timing, str]] = [
-        (
-            f"{row.manifest.model.name}, {row.manifest.runtime.backend} "
-            f"{row.manifest.precision.engine}",
-            timing,
-            _OURS,
-        )
-        for row in report.rows
-        if (timing := row.manifest.latency.model_only).p50_ms is not None
-    ]
-    dots += [(peer.title.split(",")[0], peer.model_only, _THEIRS) for peer in report.peers]
-    dots.sort(key=lambda dot: dot[1].p50_ms or 0.0, reverse=True)
-    figure = Figure(figsize=(8, 0.4 * len(dots) + 1.2), layout="constrained")
+    rows = sorted(dots, key=lambda dot: dot.p50_ms, reverse=True)
+    figure = Figure(figsize=(8, 0.4 * len(rows) + 1.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for index, (_, timing, colour) in enumerate(dots):
-        median, slow = timing.p50_ms or 0.0, timing.p95_ms or 0.0
-        axes.plot([median, slow], [index, index], color=colour)
-        axes.plot([median], [index], "o", color=colour)
-        axes.text(slow, index, f"  {median:.0f}", va="center", fontsize=8)
-    axes.set_yticks(range(len(dots)), [name for name, _, _ in dots])
+    for height, dot in enumerate(rows):
+        colour = _OURS if dot.ours else _THEIRS
+        axes.plot([dot.p50_ms, dot.p95_ms], [height, height], color=colour)
+        axes.plot([dot.p50_ms], [height], "o", color=colour)
+        axes.text(dot.p95_ms, height, f"  {dot.p50_ms:.0f}", va="center", fontsize=8)
+    axes.set_yticks(range(len(rows)), [dot.name for dot in rows])
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.grid(axis="x", alpha=0.3)
     axes.margins(x=0.12)
-    axes.set_xlabel("ms a volume, model only: p50, whisker to p95")
+    axes.set_xlabel(title)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150, format="png")

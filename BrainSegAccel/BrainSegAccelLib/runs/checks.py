@@ -8,6 +8,7 @@ from ..backends.choice import EngineChoice
 from ..backends.protocol import Device, Precision
 from ..backends.registry import backends
 from ..errors import UnavailableError
+from ..inference.result import RunResult
 from ..inference.sliding_window import infer
 from ..manifest.model import (
     MODEL_ONLY_INCLUDES,
@@ -20,7 +21,6 @@ from ..manifest.retention import quality_retention
 from ..metrics.latency import measure
 from ..preprocessing.network_input import NetworkInput
 from .progress import Progress
-from .result import RunResult
 from .runner import PipelineFactory, Runner
 
 REFERENCE_BACKENDS = ("eager", "onnxruntime")

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 
+from ..inference.result import RunResult
 from ..manifest.build import build_manifest, identify_model
 from ..manifest.model import LatencySummary, Manifest, QualityRetention, Scope
 from ..system.hardware import probe_environment, probe_hardware
@@ -22,7 +23,6 @@ from .checks import compare, reference_pipeline, time_case
 from .given import Given, Inputs, Output, Written
 from .options import RunOptions
 from .progress import StageClock
-from .result import RunResult
 from .runner import PipelineFactory, Runner
 from .told import noted
 

@@ -13,6 +13,7 @@ from ..errors import UnavailableError
 from ..inference.brain_finder import find_brain
 from ..inference.calibration import sample_case
 from ..inference.region import crop_to_roi
+from ..inference.result import RunResult
 from ..inference.sliding_window import count_windows, infer
 from ..models.package import DEFAULT_MODEL, ModelPackage, load_package
 from ..postprocessing.kept import KeptProbabilities, merge
@@ -25,7 +26,6 @@ from ..preprocessing.registration.refine import SimpleItkRegistration
 from ..study.study import Study
 from .options import RunOptions
 from .progress import StageClock
-from .result import RunResult
 from .target import check_target, locate
 
 

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from ..backends.cache import EngineCache
     from ..backends.choice import EngineChoice
     from ..backends.protocol import Engine
+    from ..inference.result import RunResult
     from ..models.package import ModelPackage
     from ..study.study import Study
     from .options import RunOptions
     from .progress import StageClock
-    from .result import RunResult
 
 
 class Runner(Protocol):

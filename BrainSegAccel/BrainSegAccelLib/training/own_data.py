@@ -10,14 +10,12 @@ from pathlib import Path
 from ..errors import InputError
 from ..geometry.volume import Grid
 from ..io.hashing import sha256_of
-from ..io.labelled import LabelledCase, labelled_cases
+from ..io.labelled import GRID_TOLERANCE_MM, LabelledCase, labelled_cases
 from ..io.read import read_volume
 from ..io.read_labels import read_labels
 from ..models.tasks import TUMOUR
 from ..study.modality import reference_of
 from ..study.segmentation import Segmentation
-
-GRID_TOLERANCE_MM = 0.1
 
 
 @dataclass(frozen=True)

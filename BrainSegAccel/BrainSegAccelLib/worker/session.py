@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ..backends.choice import EngineChoice
+from ..inference.result import RunResult
 from ..manifest.model import Manifest
 from ..runs.execute import execute
 from ..runs.in_memory import HandedBack, MemoryInputs
 from ..runs.options import RunOptions
 from ..runs.progress import StageClock
-from ..runs.result import RunResult
 from ..runs.runner import PipelineFactory, Runner, local_pipeline
 from ..settings import checked
 from .requests import Options, Segment

@@ -7,11 +7,11 @@ from collections import Counter
 import torch
 from torch import Tensor, nn
 
-from ..backends.protocol import Device, Precision, Shape
-from .config import MODALITY_CHANNELS
-from .hybrid import HybridNetwork
-from .package import ModelPackage
-from .weights import load_network
+from ..models.config import MODALITY_CHANNELS
+from ..models.hybrid import HybridNetwork
+from ..models.package import ModelPackage
+from ..models.weights import load_network
+from .protocol import Device, Precision, Shape
 
 ARITHMETIC = frozenset({"conv3d", "linear", "matmul", "instance_norm", "layer_norm"})
 """Operators that do the arithmetic, as ATen names them."""
@@ -60,8 +60,8 @@ def deployed_network(package: ModelPackage, precision: Precision, device: Device
     network = load_network(package)
     if precision is Precision.INT8:
         # ModelOpt and ONNX are needed for INT8 alone.
-        from .int8_convolution import quantise
-        from .quantised_layers import quantised_layers
+        from ..models.int8_convolution import quantise
+        from ..models.quantised_layers import quantised_layers
 
         quantise(network, quantised_layers(package.quantised()), _ROUNDED[precision])
     return DeployedNetwork(network, precision).eval().to(device.value)
