@@ -22,7 +22,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..backends.host import usable_cores
 from ..errors import InputError
 from ..geometry.bounding_box import bounding_box
 from ..geometry.resampling import resample
@@ -37,6 +36,7 @@ from ..models.tasks import TUMOUR, Task
 from ..preprocessing.brain_extraction import FindBrain
 from ..preprocessing.preprocess import preprocess
 from ..synthesis.rng import Rng
+from ..system.host import usable_cores
 from .config import WHOLE_BRAIN
 from .own_data import check_labels_grid
 from .sources import CPU
