@@ -16,7 +16,7 @@ from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.synthesis.rng import Rng  # noqa: E402
 from BrainSegAccelLib.training.config import SUBSET_WEIGHTS, Stage, TrainingConfig  # noqa: E402
 from BrainSegAccelLib.training.normalisation import normalise  # noqa: E402
-from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
+from BrainSegAccelLib.training.prepared_cases import OwnCase  # noqa: E402
 from BrainSegAccelLib.training.samples import (  # noqa: E402
     SampleStream,
     centred_window,

@@ -11,7 +11,7 @@ pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
-from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
+from BrainSegAccelLib.training.prepared_cases import OwnCase  # noqa: E402
 from BrainSegAccelLib.training.sources import (  # noqa: E402
     MixedSource,
     SyntheticSource,

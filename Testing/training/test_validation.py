@@ -10,7 +10,7 @@ pytest.importorskip("nilearn")
 
 from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
-from BrainSegAccelLib.training.own_data import OwnCase  # noqa: E402
+from BrainSegAccelLib.training.prepared_cases import OwnCase  # noqa: E402
 from BrainSegAccelLib.training.validation import Validation, ValidationSet  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
