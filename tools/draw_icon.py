@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "BrainSegAccel"))
 
-from BrainSegAccelLib.study.regions import SEGMENTS, Label  # noqa: E402
+from BrainSegAccelLib.models.package import DEFAULT_MODEL, load_package  # noqa: E402
 
 SIZE = 128
 SAMPLES = 8
@@ -31,7 +31,8 @@ NIGHT, SKULL, CORTEX, WHITE, FLUID = (
     (52, 64, 88),
 )
 STREAK = (255, 120, 90)
-COLOURS = {segment.label: segment.colour for segment in SEGMENTS}
+SCHEME = load_package(DEFAULT_MODEL).card.outputs.scheme
+COLOURS = {label.identifier: label.colour for label in SCHEME.labels}
 OUTPUTS = (
     ROOT / "Resources" / "BrainSegAccel.png",
     ROOT / "BrainSegAccel" / "Resources" / "Icons" / "BrainSegAccel.png",
@@ -104,11 +105,11 @@ def draw(size: int = SIZE) -> NDArray[np.float64]:
     tx, ty = hx + 0.28, 0.20
     around = (tx, ty)
     oedema = wavy(ellipse(x, y, tx, ty, 0.24, 0.31), x, y, around, 4, 0.022, 1.0)
-    paint(np.maximum(oedema, brain), COLOURS[Label.OEDEMA])
+    paint(np.maximum(oedema, brain), COLOURS["oedema"])
     enhancing = wavy(ellipse(x, y, tx, ty, 0.155, 0.175), x, y, around, 3, 0.012, 0.0)
-    paint(enhancing, COLOURS[Label.ENHANCING_TUMOUR])
+    paint(enhancing, COLOURS["enhancing_tumour"])
     necrotic = wavy(ellipse(x, y, tx - 0.01, ty, 0.085, 0.095), x, y, around, 3, 0.012, 2.0)
-    paint(necrotic, COLOURS[Label.NECROTIC_CORE])
+    paint(necrotic, COLOURS["necrotic_core"])
 
     blocks = canvas.reshape(size, SAMPLES, size, SAMPLES, 4)
     alpha = blocks[..., 3].mean((1, 3))

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.models.tasks import TUMOUR
 from BrainSegAccelLib.training.checkpoint import save_weights
 from BrainSegAccelLib.training.config import read_config
 from BrainSegAccelLib.training.pretrained import read_pretrained
@@ -31,15 +31,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a run or of a mean")
     parser.add_argument("output", type=Path)
-    parser.add_argument("--region", type=Region, choices=list(Region), required=True)
+    parser.add_argument("--region", choices=TUMOUR.outputs.channels, required=True)
     parser.add_argument("--factor", type=float, required=True, help="above 0; 1 changes nothing")
     options = parser.parse_args()
     if not 0 < options.factor < math.inf:
         raise InputError("must be above 0 and finite", where="--factor")
     tensors = dict(read_pretrained(str(options.run / WEIGHTS)).tensors)
     bias = tensors[_BIAS].float().clone()
+    channels = TUMOUR.outputs.channels
     # The head predicts eight voxels at a time, each with all the regions: see `depth_to_space`.
-    bias[list(Region).index(options.region) :: len(Region)] += math.log(options.factor)
+    bias[channels.index(options.region) :: len(channels)] += math.log(options.factor)
     options.output.mkdir(parents=True, exist_ok=True)
     shutil.copy(options.run / "training.json", options.output)
     config = read_config(options.run / "training.json")

@@ -26,7 +26,6 @@ from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, Registr
 from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
-from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.study import Study
 
 STRENGTHS = (0.0, 0.15, 0.25, 0.4)
@@ -69,7 +68,7 @@ def main() -> None:
                     registration=RegistrationMode.OFF, bias_correction=corrected
                 )
                 result = pipeline.run(changed, RunOptions(preprocessing=asked), clock)
-                score = evaluate(result.segmentation, truth).regions[Region.WT].dice
+                score = evaluate(result.segmentation, truth).regions[scheme.whole.identifier].dice
                 seconds = clock.stages_ms["preprocess"] / 1000.0
                 found.setdefault((strength, corrected), []).append((score, seconds))
         print(f"{case.name} done", file=sys.stderr)

@@ -24,11 +24,10 @@ from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.metrics.dice import dice
-from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
 from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
-from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.segmentation import Segmentation
 from BrainSegAccelLib.study.study import Study
 from scipy.spatial.transform import Rotation
 
@@ -72,6 +71,7 @@ def thick_slices(volume: Volume) -> Volume:
     return Volume(means.astype(np.float32), affine, volume.name)
 
 
+WHOLE = "WT"
 VARIANTS: dict[str, tuple[Variant, float]] = {
     "other orientation": (other_orientation, 0.02),
     "mirrored in memory": (mirrored, 0.02),
@@ -102,7 +102,7 @@ def _on(volume: Volume, grid: Grid) -> Volume:
     return Volume(values, grid.affine, volume.name)
 
 
-def dice_by_region(pipeline: Pipeline, study: Study, truth: dict[Region, Volume]) -> dict:
+def dice_by_region(pipeline: Pipeline, study: Study, truth: dict[str, Volume]) -> dict:
     """Segment a study and compare with soft masks of the truth on its reference's grid.
 
     :raises SystemExit: the result does not lie on the reference's grid.
@@ -111,17 +111,20 @@ def dice_by_region(pipeline: Pipeline, study: Study, truth: dict[Region, Volume]
     found = pipeline.run(study, RunOptions(preprocessing=off)).segmentation
     if not found.grid.same_as(study.reference_grid):
         raise SystemExit("the result does not lie on the grid of the input")
+    scheme = found.scheme
     return {
-        region: dice(region_mask(found.labels, region), mask.array >= 0.5)
+        region: dice(scheme.mask(found.labels, scheme.region(region)), mask.array >= 0.5)
         for region, mask in truth.items()
     }
 
 
-def scores(pipeline: Pipeline, study: Study, labels: Volume) -> dict[str, dict[Region, float]]:
+def scores(pipeline: Pipeline, study: Study, labels: Segmentation) -> dict[str, dict[str, float]]:
     """Return Dice by variant and region, the untouched case first."""
     truth = {
-        region: Volume(region_mask(labels.array, region).astype(np.float32), labels.affine)
-        for region in Region
+        region.identifier: Volume(
+            labels.scheme.mask(labels.labels, region).astype(np.float32), labels.grid.affine
+        )
+        for region in labels.scheme.regions
     }
     found = {"untouched": dice_by_region(pipeline, study, truth)}
     for name, (variant, _allowed) in VARIANTS.items():
@@ -131,19 +134,21 @@ def scores(pipeline: Pipeline, study: Study, labels: Volume) -> dict[str, dict[R
     return found
 
 
-def table(cases: list[dict[str, dict[Region, float]]]) -> str:
+def table(cases: list[dict[str, dict[str, float]]]) -> str:
     """Return means over cases and the largest change of the whole tumour as Markdown."""
+    regions = list(cases[0]["untouched"])
     lines = [
-        "| stored as | ET | TC | WT | change of WT, mean | largest | allowed | cases beyond |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| stored as | {' | '.join(regions)} | change of {WHOLE}, mean | largest | allowed "
+        "| cases beyond |",
+        f"|---{'|---' * len(regions)}|---|---|---|---|",
     ]
     for name in cases[0]:
-        means = " | ".join(f"{np.mean([c[name][r] for c in cases]):.3f}" for r in Region)
+        means = " | ".join(f"{np.mean([c[name][r] for c in cases]):.3f}" for r in regions)
         if name not in VARIANTS:
             lines.append(f"| {name} | {means} | | | | |")
             continue
         allowed = VARIANTS[name][1]
-        changes = np.array([c[name][Region.WT] - c["untouched"][Region.WT] for c in cases])
+        changes = np.array([c[name][WHOLE] - c["untouched"][WHOLE] for c in cases])
         largest = changes[np.abs(changes).argmax()]
         beyond = int((np.abs(changes) > allowed).sum())
         lines.append(
@@ -161,11 +166,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write Dice by case, variant and region here")
     options = parser.parse_args()
     pipeline = Pipeline(engine=EngineChoice(backend=options.backend))
-    found: dict[str, dict[str, dict[Region, float]]] = {}
+    found: dict[str, dict[str, dict[str, float]]] = {}
     for case in options.cases:
         truth = read_labels(case / "seg.nii.gz", pipeline.package.card.outputs.scheme)
-        labels = Volume(truth.labels.astype(np.float32), truth.grid.affine)
-        found[case.name] = scores(pipeline, read_study(discover(case)), labels)
+        found[case.name] = scores(pipeline, read_study(discover(case)), truth)
         print(f"{case.name} done", file=sys.stderr)
     print(table(list(found.values())))
     if options.json:

@@ -15,9 +15,8 @@ from collections.abc import Iterable
 import numpy as np
 from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.metrics.dice import dice
-from BrainSegAccelLib.metrics.regions import region_mask
 from BrainSegAccelLib.runs.pipeline import Pipeline
-from BrainSegAccelLib.study.regions import Region
+from BrainSegAccelLib.study.label_scheme import LabelScheme
 from BrainSegAccelLib.synthesis.cases import CaseGenerator
 from BrainSegAccelLib.synthesis.lesions import CaseKind
 from tumour_free import study_of
@@ -46,23 +45,24 @@ def main() -> None:
     pipeline = Pipeline(
         options.model, EngineChoice(backend=options.backend, precision=options.precision)
     )
-    rows = []
+    scheme, rows = pipeline.package.card.outputs.scheme, []
     for index in range(options.cases):
         case = generator.generate(options.first_seed + index, KINDS[index % len(KINDS)])
         segmentation = pipeline.run(study_of(case)).segmentation
         reference = case.label_map().numpy()
         row = []
-        for region in Region:
-            truth = region_mask(reference, region)
-            found = region_mask(segmentation.labels, region)
+        for region in scheme.regions:
+            truth = scheme.mask(reference, region)
+            found = scheme.mask(segmentation.labels, region)
             row.append(dice(found, truth) if truth.any() else np.nan)
         rows.append(row)
-        print(f"{case.seed} {case.kind}: {_shown(row)}", flush=True)
-    print(f"mean: {_shown(np.nanmean(rows, axis=0))}")
+        print(f"{case.seed} {case.kind}: {_shown(scheme, row)}", flush=True)
+    print(f"mean: {_shown(scheme, np.nanmean(rows, axis=0))}")
 
 
-def _shown(values: Iterable[float]) -> str:
-    return ", ".join(f"{region} {value:.3f}" for region, value in zip(Region, values, strict=True))
+def _shown(scheme: LabelScheme, values: Iterable[float]) -> str:
+    pairs = zip(scheme.regions, values, strict=True)
+    return ", ".join(f"{region.identifier} {value:.3f}" for region, value in pairs)
 
 
 if __name__ == "__main__":

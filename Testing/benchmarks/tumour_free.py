@@ -19,7 +19,6 @@ from BrainSegAccelLib.preprocessing.options import PreprocessingOptions
 from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.modality import Modality
-from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.study import Study
 from BrainSegAccelLib.synthesis.cases import CaseGenerator, Stripping, SyntheticCase
 from BrainSegAccelLib.synthesis.lesions import CaseKind
@@ -58,7 +57,7 @@ def main() -> None:
         seed = options.first_seed + index
         case = generator.generate(seed, CaseKind.NONE, stripping)
         found = pipeline.run(study_of(case), asked).segmentation
-        volumes.append(found.volume_ml(Region.WT.labels))
+        volumes.append(found.volume_ml(found.scheme.whole.labels))
         print(f"{seed} {stripping}: {volumes[-1]:.2f} ml", flush=True)
     within = sum(volume <= LIMIT_ML for volume in volumes)
     share = 100 * within / len(volumes)

@@ -22,7 +22,6 @@ from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.runs.pipeline import Pipeline
-from BrainSegAccelLib.study.regions import Region
 
 
 def centre(mask: np.ndarray, grid: Grid) -> np.ndarray:
@@ -46,17 +45,15 @@ def main() -> None:
     found = pipeline.run(study).segmentation.labels
     millilitres = reference.grid.voxel_volume_mm3 / 1000.0
     print("| region | Dice | found ml | labelled ml | centres apart, mm |\n|---|---|---|---|---|")
-    for region in Region:
-        ours = np.isin(found, list(region.labels))
-        theirs = on_reference(
-            np.isin(expected, list(region.labels)), copy, onto_reference, reference
-        )
+    for region in scheme.regions:
+        ours = scheme.mask(found, region)
+        theirs = on_reference(scheme.mask(expected, region), copy, onto_reference, reference)
         apart = "-"
         if ours.any() and theirs.any():
             gap = centre(ours, reference.grid) - centre(theirs, reference.grid)
             apart = f"{np.linalg.norm(gap):.1f}"
         print(
-            f"| {region} | {dice(ours, theirs):.3f} | {ours.sum() * millilitres:.1f} "
+            f"| {region.identifier} | {dice(ours, theirs):.3f} | {ours.sum() * millilitres:.1f} "
             f"| {theirs.sum() * millilitres:.1f} | {apart} |"
         )
 

@@ -23,7 +23,6 @@ from BrainSegAccelLib.resources import resource
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.target import locate
 from BrainSegAccelLib.study.modality import Modality
-from BrainSegAccelLib.study.regions import Region
 from BrainSegAccelLib.study.study import Study
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -112,10 +111,9 @@ def test_the_shipped_model_segments_the_phantom_alike_however_it_is_stored(
     spec.loader.exec_module(script)
     case = resource("SampleData", "phantom")
     truth = read_labels(case / "seg.nii.gz", TUMOUR.scheme)
-    labels = Volume(truth.labels.astype(np.float32), truth.grid.affine)
     pipeline = Pipeline(engine=EngineChoice(backend="openvino"), cache=engine_cache)
-    found = script.scores(pipeline, read_study(discover(case)), labels)
-    untouched = found["untouched"][Region.WT]
+    found = script.scores(pipeline, read_study(discover(case)), truth)
+    untouched = found["untouched"]["WT"]
     assert untouched > 0.8
     for name, (_variant, allowed) in script.VARIANTS.items():
-        assert found[name][Region.WT] == pytest.approx(untouched, abs=allowed), name
+        assert found[name]["WT"] == pytest.approx(untouched, abs=allowed), name

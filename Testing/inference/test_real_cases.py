@@ -14,7 +14,6 @@ from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.runs.pipeline import Pipeline
-from BrainSegAccelLib.study.regions import Region
 from label_schemes import TUMOUR
 
 VARIABLE = "BRAINSEGACCEL_REAL_CASES"
@@ -40,5 +39,5 @@ def test_the_whole_tumour_is_found(labelled: list[Path], engine_cache: EngineCac
         result = pipeline.run(study)
         assert result.segmentation.grid.same_as(study.reference_grid)
         assert result.windows == 1
-        found.append(evaluate(result.segmentation, truth).regions[Region.WT].dice)
+        found.append(evaluate(result.segmentation, truth).regions["WT"].dice)
     assert np.mean(found) >= LEAST_MEAN_WT_DICE

@@ -7,23 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..io.atomic import atomic_write
+from ..manifest.model import Manifest
 from .task import Outcome, Status, Task, read_manifest
 
 CSV, MARKDOWN = "batch.csv", "batch.md"
 
-_SHOWN = {
-    "case": "case",
-    "status": "status",
-    "modalities": "modalities",
-    "necrotic_core_ml": "necrotic core ml",
-    "oedema_ml": "oedema ml",
-    "enhancing_tumour_ml": "enhancing ml",
-    "WT_ml": "whole tumour ml",
-    "total_ms": "total ms",
-    "network_ms": "network ms",
-    "note": "note",
-}
-"""Column of the CSV file -> heading in the Markdown file, which leaves the others out."""
+_BEFORE, _AFTER = ("case", "status", "modalities"), ("total_ms", "network_ms", "note")
+"""Columns of the CSV file that the Markdown file shows, around those of the volumes."""
 
 Row = Mapping[str, str]
 
@@ -33,7 +23,11 @@ def write_tables(tasks: Sequence[Task], outcomes: Mapping[str, Outcome], folder:
 
     :param outcomes: by name of the case; cases that are not in it have not been run.
     """
-    rows = [_row(task, outcomes.get(task.case)) for task in tasks]
+    manifests = [read_manifest(task.manifest) if task.case in outcomes else None for task in tasks]
+    rows = [
+        _row(task, outcomes.get(task.case), manifest)
+        for task, manifest in zip(tasks, manifests, strict=True)
+    ]
     with (
         atomic_write(folder / CSV) as table,
         atomic_write(folder / MARKDOWN) as page,
@@ -42,15 +36,14 @@ def write_tables(tasks: Sequence[Task], outcomes: Mapping[str, Outcome], folder:
             writer = csv.DictWriter(file, _columns(rows), restval="")
             writer.writeheader()
             writer.writerows(rows)
-        page.write_text(_markdown(rows), encoding="utf-8")
+        page.write_text(_markdown(rows, _shown(manifests)), encoding="utf-8")
 
 
-def _row(task: Task, outcome: Outcome | None) -> Row:
+def _row(task: Task, outcome: Outcome | None, manifest: Manifest | None) -> Row:
     status = outcome.status if outcome else Status.NOT_RUN
     row = {"case": task.case, "status": str(status)}
     if outcome and outcome.error:
         return row | {"note": outcome.error}
-    manifest = read_manifest(task.manifest) if outcome else None
     if manifest is None:
         return row
     latency = manifest.latency
@@ -74,12 +67,32 @@ def _columns(rows: Iterable[Row]) -> list[str]:
     return [*seen, "note"]
 
 
-def _markdown(rows: Sequence[Row]) -> str:
+def _shown(manifests: Iterable[Manifest | None]) -> dict[str, str]:
+    """Return column of the CSV file -> heading, of what the Markdown file shows.
+
+    Volumes are those of every label, and of all that is tumour.
+    """
+    labels, regions = dict[str, str](), dict[str, str]()
+    for manifest in manifests:
+        output = manifest.outputs[0] if manifest else None
+        if output is not None:
+            labels |= {name: label.name.lower() for name, label in output.labels.items()}
+            regions |= {
+                name: output.regions[name].name
+                for name in output.outermost
+                if len(output.regions[name].labels) > 1
+            }
+    volumes = {f"{name}_ml": f"{heading} ml" for name, heading in (labels | regions).items()}
+    plain = {column: column.replace("_", " ") for column in (*_BEFORE, *_AFTER)}
+    return {**{c: plain[c] for c in _BEFORE}, **volumes, **{c: plain[c] for c in _AFTER}}
+
+
+def _markdown(rows: Sequence[Row], shown: Mapping[str, str]) -> str:
     def cells(values: Iterable[str]) -> str:
         return f"| {' | '.join(value.replace('|', chr(92) + '|') for value in values)} |"
 
-    lines = [cells(_SHOWN.values()), cells("---" for _ in _SHOWN)]
-    lines += [cells(row.get(column, "") for column in _SHOWN) for row in rows]
+    lines = [cells(shown.values()), cells("---" for _ in shown)]
+    lines += [cells(row.get(column, "") for column in shown) for row in rows]
     counts = [(status, sum(row["status"] == status for row in rows)) for status in Status]
     said = ", ".join(f"{count} {status}" for status, count in counts if count)
     return "\n".join(["# Batch", "", f"{len(rows)} cases: {said}.", "", *lines, ""])

@@ -11,10 +11,10 @@ import slicer
 from slicer import vtkMRMLTableNode
 from slicer.i18n import tr as _
 
+from ..manifest.model import OutputRecord
 from ..mrml.studies import SceneStudy, studies_in_scene
 from ..mrml.tables import fill_table
 from ..mrml.volumes import VolumeReader
-from ..study.regions import Region
 from ..worker.events import Progress
 from .inputs import seriesDescription
 from .scene_run import Finished, Order, SceneRun, Stopped
@@ -27,7 +27,7 @@ class _Entry:
 
     study: SceneStudy
     outcome: str = ""
-    volumes: dict[str, float] | None = None
+    result: OutputRecord | None = None
     seconds: float = 0.0
 
     @property
@@ -108,7 +108,7 @@ class Batch:
         """Record the current study and go on with the next."""
         entry, self._run = self._current, None
         if isinstance(outcome, Finished):
-            entry.volumes = outcome.manifest.outputs[0].volumes_ml
+            entry.result = outcome.manifest.outputs[0]
             entry.seconds = outcome.manifest.latency.total_ms / 1000
             entry.outcome = _("done")
             self._finished(outcome)
@@ -122,8 +122,8 @@ class Batch:
     def _next(self) -> None:
         self._summarise()
         if not self._left:
-            done = sum(entry.volumes is not None for entry in self._entries)
-            failed = sum(bool(e.outcome) and e.volumes is None for e in self._entries)
+            done = sum(entry.result is not None for entry in self._entries)
+            failed = sum(bool(e.outcome) and e.result is None for e in self._entries)
             self._ended(
                 _("{done} of {count} studies segmented, {failed} without a result.").format(
                     done=done, count=len(self._entries), failed=failed
@@ -154,9 +154,12 @@ class Batch:
             "volumes": [entry.modalities for entry in done],
             "result": [entry.outcome for entry in done],
         }
-        for region in reversed(Region):
-            columns[f"{region.label} ml"] = [
-                f"{e.volumes[region]:.3f}" if e.volumes else "" for e in done
+        results = [entry.result for entry in done]
+        # All studies of a batch go through one model; the largest region comes first.
+        regions = next((result.regions for result in results if result), {})
+        for identifier, region in reversed(regions.items()):
+            columns[f"{region.name} ml"] = [
+                f"{result.volumes_ml[identifier]:.3f}" if result else "" for result in results
             ]
-        columns["seconds"] = [f"{e.seconds:.1f}" if e.volumes else "" for e in done]
+        columns["seconds"] = [f"{e.seconds:.1f}" if e.result else "" for e in done]
         fill_table(self._table, columns)

@@ -14,7 +14,6 @@ from ..io.atomic import atomic_write
 from ..mrml.measurements import BENCHMARK, CHART, QUALITY
 from ..mrml.results import LATENCY, VOLUMES, manifest_text, table_of
 from ..mrml.segmentation import has_surface
-from ..study.regions import Region
 from .choices import displayName
 from .questions import Questions
 
@@ -113,11 +112,16 @@ def _summary(manifest: str) -> str:
     if not manifest:
         return ""
     document = json.loads(manifest)
-    volumes = document["outputs"][0]["volumes_ml"]
-    regions = ", ".join(f"{region.label} {volumes[region]:.1f} ml" for region in reversed(Region))
+    output = document["outputs"][0]
+    # A manifest of 1.0, in an older scene, has the regions' identifiers only.
+    named = output.get("regions") or {name: {"name": name} for name in output["thresholds"]}
+    regions = ", ".join(
+        f"{region['name']} {output['volumes_ml'][identifier]:.1f} ml"
+        for identifier, region in reversed(named.items())
+    )
     runtime = document["runtime"]
     return _("{regions}. {seconds:.1f} s with {backend} {precision}.").format(
-        regions=regions.capitalize(),
+        regions=regions[:1].upper() + regions[1:],
         seconds=document["latency"]["total_ms"] / 1000,
         backend=displayName(runtime["backend"]),
         precision=displayName(document["precision"]["engine"]),

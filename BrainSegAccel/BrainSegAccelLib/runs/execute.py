@@ -15,6 +15,7 @@ from functools import cache
 from ..inference.result import RunResult
 from ..manifest.build import build_manifest, identify_model
 from ..manifest.model import LatencySummary, Manifest, QualityRetention, Scope
+from ..study.label_scheme import LabelScheme
 from ..system.hardware import probe_environment, probe_hardware
 from ..system.machine import Environment, Hardware
 from ..system.memory import peak_memory_bytes
@@ -67,7 +68,7 @@ def execute(
                 output=record,
                 asked=options.engine,
                 requested=given.options.model_dump(mode="json"),
-                warnings=tuple(_in_words(given, told)),
+                warnings=tuple(_in_words(given, result.segmentation.scheme, told)),
                 choice=choice,
                 benchmark=measured.benchmark,
                 quality=measured.quality,
@@ -150,9 +151,9 @@ def _machine() -> tuple[Hardware, Environment]:
     return probe_hardware(), probe_environment()
 
 
-def _in_words(given: Given, told: list[str]) -> Iterator[str]:
+def _in_words(given: Given, scheme: LabelScheme, told: list[str]) -> Iterator[str]:
     """Yield all that the person was told; names of files, which may be a patient's, left out."""
-    yield from cautions(given.study)
+    yield from cautions(given.study, scheme)
     for record in given.records:
         yield from (f"{record.modality.label}: {remark}" for remark in record.remarks)
     names = {volume.name: modality.label for modality, volume in given.study.items()}

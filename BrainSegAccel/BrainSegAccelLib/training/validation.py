@@ -10,8 +10,8 @@ from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
 
 from ..metrics.dice import dice
+from ..models.tasks import TUMOUR
 from ..study.modality import Modality
-from ..study.regions import Region
 from ..synthesis.cases import SyntheticCase
 from ..synthesis.lesions import CaseKind
 from .config import WHOLE_BRAIN, TrainingConfig
@@ -56,9 +56,9 @@ class Validation:
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
-        """Mean Dice of ET, TC, WT over the cases that have the region, and false-positive ml.
+        """Mean Dice of each region over the cases that have the region, and false-positive ml.
 
-        ``false_ml`` is the mean volume predicted as whole tumour in tumour-free cases.
+        ``false_ml`` is the mean volume predicted in the last channel in tumour-free cases.
         """
         network.eval()
         means: dict[str, float] = {}
@@ -78,8 +78,8 @@ class Validation:
         predicted, truth = (logits[0] > 0).cpu().numpy(), case.regions.numpy()
         if not truth.any():
             return {"false_ml": float(predicted[-1].sum()) / 1000}
-        masks = zip(Region, predicted, truth, strict=True)
-        return {str(region): dice(found, shown) for region, found, shown in masks if shown.any()}
+        masks = zip(TUMOUR.outputs.channels, predicted, truth, strict=True)
+        return {region: dice(found, shown) for region, found, shown in masks if shown.any()}
 
     def _cases_of(self, one: ValidationSet) -> list[_Case]:
         if one.name not in self._cases:
