@@ -30,7 +30,7 @@ def case(whole: int, core: int) -> OwnCase:
     regions[1, 5 : 5 + core] = 1
     generator = torch.Generator().manual_seed(whole)
     images = torch.rand((4, *mask.shape), generator=generator) * mask + 0.1 * mask
-    return OwnCase(images, regions * mask, mask)
+    return OwnCase(images, regions * mask, mask, 1.0)
 
 
 class LowerLayers(nn.Module):
