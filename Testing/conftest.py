@@ -39,7 +39,7 @@ def write_tiny_model(folder: Path, seed: int = 0, shape: tuple[int, int, int] = 
         head_bias=0.0,
     )
     torch.manual_seed(seed)
-    network = HybridNetwork(config)
+    network = HybridNetwork(config, 4, 3)
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:

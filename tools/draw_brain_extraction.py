@@ -15,8 +15,8 @@ import numpy as np
 import SimpleITK as sitk
 from BrainSegAccelLib.geometry.resampling import to_image
 from BrainSegAccelLib.geometry.volume import Volume
-from BrainSegAccelLib.inference.brain_finder import BrainFinder
-from BrainSegAccelLib.models.brain_card import load_brain_package
+from BrainSegAccelLib.inference.brain_finder import open_finder
+from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.synthesis.heads import HeadGenerator
 
@@ -30,7 +30,7 @@ def main() -> None:
     """Make the head, find its brain in every sequence, draw."""
     head = HeadGenerator(VOXEL).generate(SEED)
     brain = head.mask.numpy()
-    finder = BrainFinder(load_brain_package())
+    finder = open_finder(load_package("brain"))
     affine = np.diag([VOXEL, VOXEL, VOXEL, 1.0])
     middle = [int(index) for index in np.argwhere(brain).mean(axis=0)]
     views = [

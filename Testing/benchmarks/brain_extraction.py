@@ -21,9 +21,9 @@ import SimpleITK as sitk
 from brain_by_atlas import extract, load_images
 from BrainSegAccelLib.geometry.resampling import to_image
 from BrainSegAccelLib.geometry.volume import Volume
-from BrainSegAccelLib.inference.brain_finder import BrainFinder
+from BrainSegAccelLib.inference.brain_finder import open_finder
 from BrainSegAccelLib.metrics.dice import dice
-from BrainSegAccelLib.models.brain_card import load_brain_package
+from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.synthesis.heads import HeadGenerator, SyntheticHead
 
@@ -104,11 +104,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--heads", type=int, default=24)
     parser.add_argument("--voxel", type=float, default=1.0, help="mm")
-    parser.add_argument("--network", type=Path, help="its folder; default: the shipped one")
+    parser.add_argument("--network", default="brain", help="its card or folder; default: shipped")
     parser.add_argument("--json", type=Path, help="write every mask's figures here")
     options = parser.parse_args()
     atlas = load_images()
-    finder = BrainFinder(load_brain_package(options.network))
+    finder = open_finder(load_package(options.network))
 
     def by_network(volume: Volume) -> dict[str, np.ndarray]:
         return {"network": finder.find(volume)}

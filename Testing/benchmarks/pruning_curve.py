@@ -22,7 +22,8 @@ from pathlib import Path
 
 import torch
 from BrainSegAccelLib.models.config import HybridConfig
-from BrainSegAccelLib.models.hybrid import HybridNetwork, ProbabilityNetwork
+from BrainSegAccelLib.models.hybrid import HybridNetwork
+from BrainSegAccelLib.models.networks import DeployedNetwork
 from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.training.config import Stage, TrainingConfig
 from BrainSegAccelLib.training.run import train
@@ -111,9 +112,9 @@ def report(work: Path, output: Path) -> None:
         if not (folder / "done").exists():
             continue
         trained = TrainingConfig.model_validate_json((folder / "training.json").read_bytes())
-        network = HybridNetwork(trained.network)
+        network = HybridNetwork(trained.network, 4, 3)
         network.load_state_dict(load_file(folder / "weights.safetensors"))
-        networks[name] = ProbabilityNetwork(network).eval()
+        networks[name] = DeployedNetwork(network).eval()
         rows[name] = {
             "share": share,
             "start": start,

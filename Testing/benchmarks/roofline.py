@@ -21,9 +21,8 @@ from typing import Any
 
 import torch
 from BrainSegAccelLib.benchmark.report import BenchmarkReport
-from BrainSegAccelLib.models.hybrid import ProbabilityNetwork
+from BrainSegAccelLib.models.networks import DeployedNetwork, load_network
 from BrainSegAccelLib.models.package import load_package
-from BrainSegAccelLib.models.weights import load_network
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -84,7 +83,7 @@ def matrix_rate(precision: str, device: str) -> float:
 def work_of(model: str) -> tuple[int, int]:
     """Return operations and numbers moved of one whole-brain pass."""
     package = load_package(model)
-    network = ProbabilityNetwork(load_network(package)).eval()
+    network = DeployedNetwork(load_network(package)).eval()
     x, there = torch.zeros(1, 4, *package.card.inference.window), torch.ones(1, 4)
     with torch.no_grad(), FlopCounterMode(display=False) as operations, Traffic() as traffic:
         network(x, there)

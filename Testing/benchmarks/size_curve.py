@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 from BrainSegAccelLib.models.config import HybridConfig
-from BrainSegAccelLib.models.hybrid import HybridNetwork, ProbabilityNetwork
+from BrainSegAccelLib.models.hybrid import HybridNetwork
+from BrainSegAccelLib.models.networks import DeployedNetwork
 from BrainSegAccelLib.training.config import Stage, TrainingConfig
 from BrainSegAccelLib.training.run import train
 from BrainSegAccelLib.training.validation import Validation
@@ -84,9 +85,9 @@ def report(work: Path, output: Path) -> None:
         config_of("full").model_copy(update={"validation_cases": CASES}), torch.device("cpu")
     )
     for name, config in SIZES.items():
-        network = HybridNetwork(config)
+        network = HybridNetwork(config, 4, 3)
         network.load_state_dict(load_file(folder_of(work, name) / "weights.safetensors"))
-        networks[name] = ProbabilityNetwork(network).eval()
+        networks[name] = DeployedNetwork(network).eval()
         rows[name] = {
             "widths": config.widths,
             "parameters": sum(p.numel() for p in network.parameters()),
@@ -104,7 +105,7 @@ def report(work: Path, output: Path) -> None:
     print(table(rows))
 
 
-def latencies(networks: dict[str, ProbabilityNetwork]) -> dict[str, tuple[float, float]]:
+def latencies(networks: dict[str, DeployedNetwork]) -> dict[str, tuple[float, float]]:
     """Median milliseconds of one whole brain per network, FP32 and BF16, measured in turn."""
     import openvino
     from BrainSegAccelLib.backends.openvino import shared_core

@@ -26,9 +26,8 @@ from BrainSegAccelLib.backends.tvm import llvm_target, relax_module, share_cores
 from BrainSegAccelLib.backends.tvm_schedules.loops import Rows
 from BrainSegAccelLib.backends.tvm_schedules.pipeline import OPERATORS, passes
 from BrainSegAccelLib.models.export import INPUT_NAMES, OUTPUT_NAME, static_onnx
-from BrainSegAccelLib.models.hybrid import ProbabilityNetwork
+from BrainSegAccelLib.models.networks import DeployedNetwork, load_network
 from BrainSegAccelLib.models.package import ModelPackage, load_package
-from BrainSegAccelLib.models.weights import load_network
 from BrainSegAccelLib.system.allocator import keep_freed_memory
 from BrainSegAccelLib.system.host import usable_cores
 from tvm import relax
@@ -77,7 +76,7 @@ def runs_of(package: ModelPackage, shape: Shape, only: list[str]) -> dict[str, C
     }
     if "others" not in only:
         return runs
-    network = ProbabilityNetwork(load_network(package)).eval()
+    network = DeployedNetwork(load_network(package)).eval()
     runs["eager"] = partial(network, x, availability)
     exported = static_onnx(network, (x, availability), INPUT_NAMES, OUTPUT_NAME)
     hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}

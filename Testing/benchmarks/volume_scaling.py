@@ -22,9 +22,8 @@ from pathlib import Path
 import torch
 from BrainSegAccelLib.backends.openvino import shared_core
 from BrainSegAccelLib.models.export import INPUT_NAMES, OUTPUT_NAME, static_onnx
-from BrainSegAccelLib.models.hybrid import ProbabilityNetwork
+from BrainSegAccelLib.models.networks import DeployedNetwork, load_network
 from BrainSegAccelLib.models.package import load_package
-from BrainSegAccelLib.models.weights import load_network
 from BrainSegAccelLib.system.allocator import keep_freed_memory
 
 SHAPES = ((80, 192, 160), (160, 192, 160), (320, 192, 160))
@@ -34,7 +33,7 @@ LARGEST_RATIO = 2.2
 
 def runs_of(model: str) -> dict[tuple[str, int], Callable[[], object]]:
     """Return what is timed, by backend and number of the shape."""
-    network = ProbabilityNetwork(load_network(load_package(model))).eval()
+    network = DeployedNetwork(load_network(load_package(model))).eval()
     hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     runs: dict[tuple[str, int], Callable[[], object]] = {}
     for number, shape in enumerate(SHAPES):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from BrainSegAccelLib.geometry.volume import Volume
-from BrainSegAccelLib.inference.brain_finder import BrainFinder
-from BrainSegAccelLib.models.brain_card import load_brain_package
+from BrainSegAccelLib.inference.brain_finder import BrainFinder, open_finder
+from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.preprocessing.normalisers.unit_range import unit_range
 from BrainSegAccelLib.study.modality import Modality
 from hypothesis import given
@@ -18,7 +18,7 @@ SEED = 910_000_001
 
 @pytest.fixture(scope="module")
 def finder() -> BrainFinder:
-    return BrainFinder(load_brain_package())
+    return open_finder(load_package("brain"))
 
 
 @pytest.fixture(scope="module")

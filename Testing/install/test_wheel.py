@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 RESOURCES = ROOT / "BrainSegAccel" / "Resources"
-CARRIED = ("BrainNetwork", "Models", "SampleData", "Schemas", "Terminologies")
+CARRIED = ("Models", "SampleData", "Schemas", "Terminologies")
 
 
 def test_an_installed_wheel_segments_nothing_less_than_a_checkout(tmp_path: Path) -> None:

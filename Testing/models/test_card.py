@@ -149,6 +149,7 @@ def test_a_card_of_schema_1_0_that_lacks_a_part_is_refused(write: Write, missing
         ("inference.window", [1 << 60, 192, 160]),
         ("inference.window", [0, 192, 160]),
         ("inference.window", [161, 192, 160]),
+        ("inference.window", [16, 16, 16]),
         ("inference.overlap", 1.0),
         ("inference.overlap", 0.999999),
         ("inference.mirrored_axes", [0, 0]),

@@ -13,7 +13,7 @@ from BrainSegAccelLib.models.package import ModelPackage
 
 torch = pytest.importorskip("torch")
 
-from BrainSegAccelLib.backends.program import (  # noqa: E402
+from BrainSegAccelLib.models.program import (  # noqa: E402
     QUANTISER,
     deployed_network,
     example_inputs,
@@ -61,7 +61,7 @@ def test_one_program_serves_all_fifteen_subsets(tiny_package: ModelPackage) -> N
     shape = tiny_package.card.inference.window
     network = deployed_network(tiny_package, Precision.FP32, Device.CPU)
     whole = exported_program(tiny_package, shape, Precision.FP32, Device.CPU).module()
-    x, _ = example_inputs(shape, Device.CPU)
+    x, _ = example_inputs(tiny_package.card.inputs, shape, Device.CPU)
     x = x.normal_(generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         for subset in SUBSETS:
@@ -77,7 +77,8 @@ def test_no_shape_depends_on_data(program) -> None:
 
 def test_torch_compile_breaks_the_graph_nowhere(tiny_package: ModelPackage) -> None:
     network = deployed_network(tiny_package, Precision.FP32, Device.CPU)
-    inputs = example_inputs(tiny_package.card.inference.window, Device.CPU)
+    card = tiny_package.card
+    inputs = example_inputs(card.inputs, card.inference.window, Device.CPU)
     with torch.no_grad():
         explained = torch._dynamo.explain(network)(*inputs)
     assert explained.graph_break_count == 0

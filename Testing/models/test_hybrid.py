@@ -10,11 +10,8 @@ from pydantic import ValidationError
 
 torch = pytest.importorskip("torch")
 
-from BrainSegAccelLib.models.hybrid import (  # noqa: E402
-    HybridNetwork,
-    ProbabilityNetwork,
-    depth_to_space,
-)
+from BrainSegAccelLib.models.hybrid import HybridNetwork, depth_to_space  # noqa: E402
+from BrainSegAccelLib.models.networks import DeployedNetwork  # noqa: E402
 
 TINY = HybridConfig(
     widths=(8, 8, 16, 16),
@@ -59,7 +56,7 @@ ALLOWED = {
 def make_network() -> HybridNetwork:
     """A small network in which no branch is silent: zero-initialised layers get weights."""
     torch.manual_seed(0)
-    network = HybridNetwork(TINY).eval()
+    network = HybridNetwork(TINY, 4, 3).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1 and not parameter.any():
@@ -141,7 +138,7 @@ def test_depth_to_space_after_a_pointwise_layer_is_a_transposed_convolution() ->
 
 @torch.no_grad()
 def test_exported_graph_is_whole_and_speaks_the_vocabulary() -> None:
-    network = ProbabilityNetwork(make_network()).eval()
+    network = DeployedNetwork(make_network()).eval()
     inputs = (make_input(), torch.ones(1, 4))
     program = torch.export.export(network, inputs)
     names = {
@@ -160,7 +157,7 @@ def test_default_size_and_cost_stay_within_the_budget() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     with FakeTensorMode():
-        network = HybridNetwork(HybridConfig())
+        network = HybridNetwork(HybridConfig(), 4, 3)
         x, availability = torch.empty(1, 4, 160, 192, 160), torch.empty(1, 4)
         with FlopCounterMode(display=False) as counter:
             network(x, availability)

@@ -14,15 +14,15 @@ from BrainSegAccelLib.models.package import ModelPackage, load_package, shipped_
 torch = pytest.importorskip("torch")
 pytest.importorskip("modelopt", reason="ModelOpt comes with the tensorrt extra")
 
-from BrainSegAccelLib.backends.program import (  # noqa: E402
+from BrainSegAccelLib.models.int8_convolution import quantise  # noqa: E402
+from BrainSegAccelLib.models.networks import load_network  # noqa: E402
+from BrainSegAccelLib.models.program import (  # noqa: E402
     QUANTISER,
     arithmetic_formats,
     exported_program,
     operator,
 )
-from BrainSegAccelLib.models.int8_convolution import quantise  # noqa: E402
 from BrainSegAccelLib.models.quantised_layers import quantised_layers  # noqa: E402
-from BrainSegAccelLib.models.weights import load_network  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from BrainSegAccelLib.errors import InputError, ModelError
+from BrainSegAccelLib.models.networks import load_network
 from BrainSegAccelLib.models.package import load_package, shipped_models
-from BrainSegAccelLib.models.weights import load_into, load_network, parse_weights
+from BrainSegAccelLib.models.weights import load_into, parse_weights
 from safetensors.torch import load, save
 
 

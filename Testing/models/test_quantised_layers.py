@@ -11,7 +11,7 @@ from BrainSegAccelLib.models.quantised_layers import quantised_layers
 
 torch = pytest.importorskip("torch")
 
-from BrainSegAccelLib.models.weights import load_network  # noqa: E402
+from BrainSegAccelLib.models.networks import load_network  # noqa: E402
 
 
 @pytest.mark.parametrize("name", shipped_models())

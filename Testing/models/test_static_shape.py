@@ -29,6 +29,7 @@ def test_the_atlas_is_as_large_as_the_docs_say(extent: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("model", shipped_models())
 def test_the_atlas_takes_one_pass_with_room_to_tilt(model: str, extent: tuple[int, ...]) -> None:
-    shape = load_package(model).card.inference.window
-    assert count_windows(tuple(map(max, extent, shape)), shape) == 1
+    inference = load_package(model).card.inference
+    shape = inference.window
+    assert count_windows(tuple(map(max, extent, shape)), inference) == 1
     assert all(side % 16 == 0 for side in shape)

@@ -35,7 +35,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     config, start = folder / "toy.json", folder / "start.safetensors"
     config.write_text(settings.model_dump_json())
-    save_weights(start, HybridNetwork(NETWORK).state_dict(), settings)
+    save_weights(start, HybridNetwork(NETWORK, 4, 3).state_dict(), settings)
     train(config, folder / "one", initial=str(start))
     train(config, folder / "two", initial=str(start), seed=1)
     train(config, folder / "other")

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("nilearn")
 pytest.importorskip("scipy")
 
-from BrainSegAccelLib.models.brain_card import BrainNetworkConfig  # noqa: E402
+from BrainSegAccelLib.models.config import UNetConfig  # noqa: E402
 from BrainSegAccelLib.synthesis.heads import HeadGenerator  # noqa: E402
 from BrainSegAccelLib.training.brain_training import (  # noqa: E402
     BrainTrainingConfig,
@@ -20,7 +20,7 @@ from BrainSegAccelLib.training.brain_training import (  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 CONFIG = BrainTrainingConfig(
-    network=BrainNetworkConfig(widths=(4, 8, 8, 8)), shape=(48, 48, 48), voxel=6.0, steps=3
+    network=UNetConfig(widths=(4, 8, 8, 8)), shape=(48, 48, 48), voxel=6.0, steps=3
 )
 
 

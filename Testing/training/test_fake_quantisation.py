@@ -19,8 +19,8 @@ from BrainSegAccelLib.cli.main import main  # noqa: E402
 from BrainSegAccelLib.models.card import FileRecord  # noqa: E402
 from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
 from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.models.networks import load_network  # noqa: E402
 from BrainSegAccelLib.models.package import ModelPackage, load_package  # noqa: E402
-from BrainSegAccelLib.models.weights import load_network  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import load_checkpoint  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig, read_config  # noqa: E402
 from BrainSegAccelLib.training.fake_quantisation import (  # noqa: E402
@@ -66,7 +66,7 @@ def quantised_layers(network: torch.nn.Module) -> dict[str, QuantisedConvolution
 
 def noise_network(seed: int = 0) -> HybridNetwork:
     torch.manual_seed(seed)
-    return HybridNetwork(TOY)
+    return HybridNetwork(TOY, 4, 3)
 
 
 def calibrated(network: HybridNetwork, inputs: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
@@ -265,7 +265,7 @@ def test_resumed_run_ends_in_the_same_weights_and_ranges(
 
 def test_what_is_written_is_an_ordinary_network(straight: Run) -> None:
     weights = load_file(straight.folder / WEIGHTS)
-    network = HybridNetwork(TOY)
+    network = HybridNetwork(TOY, 4, 3)
     assert weights.keys() == network.state_dict().keys()
     read_pretrained(str(straight.folder / WEIGHTS)).load_into(network)
 

@@ -122,7 +122,7 @@ def test_auxiliary_heads_stay_out_of_the_shipped_network() -> None:
     config = HybridConfig(
         widths=(8, 8, 8, 8), encoder_blocks=(1, 0, 0, 0), ssd_blocks=(0, 0), head_width=8
     )
-    network = HybridNetwork(config)
+    network = HybridNetwork(config, 4, 3)
     supervised = SupervisedNetwork(network)
     x, availability = torch.randn(1, 4, 32, 32, 32), torch.ones(1, 4)
     logits, at8, at4 = supervised(x, availability)

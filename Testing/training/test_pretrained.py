@@ -36,7 +36,7 @@ def saved(folder: Path, network: HybridConfig = SMALL, seed: int = 7) -> Path:
     """Write the weights of a network that no training of :func:`config` begins with."""
     torch.manual_seed(seed)
     path = folder / f"earlier-{seed}.safetensors"
-    save_weights(path, HybridNetwork(network).state_dict(), config(network))
+    save_weights(path, HybridNetwork(network, 4, 3).state_dict(), config(network))
     return path
 
 

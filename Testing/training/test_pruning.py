@@ -31,7 +31,7 @@ NARROW = WIDE.model_copy(update={"widths": (2, 4, 8, 16)})
 def trained(config: HybridConfig, seed: int = 0) -> PretrainedWeights:
     """Weights of which none is zero, as after training."""
     torch.manual_seed(seed)
-    network = HybridNetwork(config)
+    network = HybridNetwork(config, 4, 3)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)

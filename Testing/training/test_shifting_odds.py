@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from BrainSegAccelLib.models.config import HybridConfig  # noqa: E402
-from BrainSegAccelLib.models.hybrid import HybridNetwork, ProbabilityNetwork  # noqa: E402
+from BrainSegAccelLib.models.hybrid import HybridNetwork  # noqa: E402
+from BrainSegAccelLib.models.networks import DeployedNetwork  # noqa: E402
 from BrainSegAccelLib.training.checkpoint import save_weights  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
 from BrainSegAccelLib.training.pretrained import read_pretrained  # noqa: E402
@@ -31,7 +32,7 @@ def run(tmp_path: Path) -> Path:
     stage = Stage(steps=1, shape=(32, 32, 32), case_voxel=4, whole_brain=False)
     settings = TrainingConfig(name="toy", seed=0, network=NETWORK, stages=(stage,))
     (folder / "training.json").write_text(settings.model_dump_json())
-    save_weights(folder / WEIGHTS, HybridNetwork(NETWORK).state_dict(), settings)
+    save_weights(folder / WEIGHTS, HybridNetwork(NETWORK, 4, 3).state_dict(), settings)
     return folder
 
 
@@ -44,7 +45,7 @@ def odds(run: Path) -> torch.Tensor:
     network = read_pretrained(str(run / WEIGHTS)).build(torch.device("cpu"))
     x = torch.randn(1, 4, 32, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        p = ProbabilityNetwork(network).eval()(x, torch.ones(1, 4)).double()
+        p = DeployedNetwork(network).eval()(x, torch.ones(1, 4)).double()
     return p / (1 - p)
 
 

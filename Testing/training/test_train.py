@@ -168,7 +168,7 @@ def test_folder_holds_weights_with_their_configuration(tmp_path: Path) -> None:
     run(tmp_path, stop_after=1)
     with safe_open(tmp_path / WEIGHTS, "pt") as weights:
         network = HybridConfig.model_validate_json(weights.metadata()["network"])
-    HybridNetwork(network).load_state_dict(load_file(tmp_path / WEIGHTS))
+    HybridNetwork(network, 4, 3).load_state_dict(load_file(tmp_path / WEIGHTS))
     assert network == make_config().network
     assert read_config(tmp_path / "training.json") == make_config()
     assert not list(tmp_path.glob(".*"))
@@ -187,7 +187,7 @@ def test_loss_falls_on_a_repeated_sample(tmp_path: Path) -> None:
 
 def certain(logit: float) -> HybridNetwork:
     """A network that says the same of every voxel."""
-    network = HybridNetwork(make_config().network).eval()
+    network = HybridNetwork(make_config().network, 4, 3).eval()
     torch.nn.init.constant_(network.head.bias, logit)
     torch.nn.init.zeros_(network.head.weight)
     return network

@@ -39,7 +39,7 @@ Array = NDArray[np.float32]
 Cases = Callable[[], Sequence[tuple[Array, Array]]]
 """Prepares the calibration cases: x and availability of each, see `protocol.Engine`."""
 Masks = list[NDArray[np.bool_]]
-"""Of each case, where ET, TC and WT are more likely than not: (3, D, H, W)."""
+"""Of each case, where each channel is more likely than not: (C, D, H, W)."""
 Option = tuple[Backend, Device, Precision]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models.card import ModelCard
 from .protocol import EngineInfo, Precision
 
 _WARMUP = 3
@@ -30,28 +31,40 @@ class CudaEngine:
     Channels are uploaded one by one, each while the processor readies the next. What is rounded to
     16 bits anyway travels in FP16.
 
-    :param run: takes x [1, 4, D, H, W] and availability [1, 4], returns [1, 3, D, H, W] FP32.
+    :param run: takes x [1, C, D, H, W], and availability [1, C] where the card says so; returns
+        probabilities [1, C, D, H, W] in FP32.
+    :param card: of the model: its channels.
     :param recorded: whether a run is recorded once, as a CUDA graph, and then launched as a whole;
         else every kernel is launched in turn.
     """
 
     def __init__(
-        self, run: Callable[[Any, Any], Any], info: EngineInfo, *, recorded: bool = False
+        self,
+        run: Callable[..., Any],
+        info: EngineInfo,
+        card: ModelCard,
+        *,
+        recorded: bool = False,
     ) -> None:
         import torch
 
         started = time.perf_counter()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        self._run = run
+        self._run, self._inputs = run, card.inputs
+        channels = len(card.inputs.channels)
         self._precision = info.precision
         exact = info.precision in (Precision.FP32, Precision.TF32)
         self._sent = torch.empty(
-            1, 4, *info.shape, dtype=torch.float32 if exact else torch.float16, pin_memory=True
+            1,
+            channels,
+            *info.shape,
+            dtype=torch.float32 if exact else torch.float16,
+            pin_memory=True,
         )
         self._x = torch.zeros_like(self._sent, device="cuda")
-        self._there = torch.ones(1, 4, device="cuda")
-        self._result = torch.empty(3, *info.shape, pin_memory=True)
+        self._others = [torch.ones(1, channels, device="cuda")] if self._inputs.availability else []
+        self._result = torch.empty(len(card.outputs.channels), *info.shape, pin_memory=True)
         self._graph: Any = None
         with torch.inference_mode():
             self._warm_up()
@@ -70,14 +83,15 @@ class CudaEngine:
         )
 
     def __call__(
-        self, x: NDArray[np.float32], availability: NDArray[np.float32]
+        self, x: NDArray[np.float32], availability: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Run the network once, see `protocol.Engine`."""
         import torch
 
         with torch.inference_mode():
-            given = torch.from_numpy(x)
-            self._there.copy_(torch.from_numpy(availability))
+            given, *others = map(torch.from_numpy, self._inputs.feed(x, availability))
+            for there, other in zip(self._others, others, strict=True):
+                there.copy_(other)
             for channel in range(given.shape[1]):
                 self._sent[:, channel] = given[:, channel]
                 self._x[:, channel].copy_(self._sent[:, channel], non_blocking=True)
@@ -93,7 +107,7 @@ class CudaEngine:
     def _launch(self) -> Any:
         # At each run, since another engine of this process may want it otherwise.
         allow_tf32(self._precision)
-        return self._run(self._x.float(), self._there)
+        return self._run(self._x.float(), *self._others)
 
     def _warm_up(self) -> None:
         import torch

@@ -40,7 +40,7 @@ class EagerBackend(Runtime):
         cache: EngineCache,
     ) -> Engine:
         """Load the weights. Any shape of multiples of 16 runs; ``shape`` is the one promised."""
-        from .program import deployed_network
+        from ..models.program import deployed_network
 
         started = time.perf_counter()
         settings = prepare(device, precision)
@@ -58,7 +58,7 @@ class EagerBackend(Runtime):
             else {},
             settings=settings,
         )
-        return torch_engine(network, info, recorded=True)
+        return torch_engine(network, info, model.card, recorded=True)
 
 
 def _arithmetic_layers(network: Any) -> int:

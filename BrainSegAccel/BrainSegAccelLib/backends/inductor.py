@@ -90,7 +90,7 @@ class InductorBackend(Runtime):
             cache_hit=hit,
             settings={**settings, "freezing": "on"},
         )
-        return torch_engine(package, info, recorded=True)
+        return torch_engine(package, info, model.card, recorded=True)
 
 
 def _load(stored: bytes, device: Device) -> Any:
@@ -150,8 +150,8 @@ def main(request: dict[str, Any]) -> None:
     prepare(device, precision)
     package = _compile(model, shape, precision, device)
     info = EngineInfo("inductor", "", device, device_name(device), precision, shape, 0.0)
-    engine = torch_engine(_load(package, device), info, recorded=True)
-    engine(np.zeros((1, 4, *shape), np.float32), np.ones((1, 4), np.float32))
+    engine = torch_engine(_load(package, device), info, model.card, recorded=True)
+    engine(np.zeros((1, len(model.card.inputs.channels), *shape), np.float32))
     Path(request["output"]).write_bytes(package)
 
 
@@ -159,7 +159,7 @@ def _compile(model: ModelPackage, shape: Shape, precision: Precision, device: De
     """Return the compiled package, which tells the formats of its operators as metadata."""
     from torch._inductor import aoti_compile_and_package
 
-    from .program import arithmetic_formats, exported_program
+    from ..models.program import arithmetic_formats, exported_program
 
     program = exported_program(model, shape, precision, device)
     formats = json.dumps(arithmetic_formats(program))

@@ -15,6 +15,7 @@ from .protocol import Availability, Device, EngineInfo, Precision, Shape
 from .runtime import Runtime
 
 if TYPE_CHECKING:
+    from ..models.description import Inputs
     from ..models.package import ModelPackage
 
 PROVIDERS: dict[Device, tuple[str, dict[str, str]]] = {
@@ -40,6 +41,7 @@ class OnnxRuntimeBackend(Runtime):
     title = "ONNX Runtime"
     distributions = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
     install = "pip install onnxruntime"
+    opens_at_once = True
     # Of the INT8 export it would compute 3D convolutions in FP32 all the same, between roundings.
     formats: ClassVar = dict.fromkeys(PROVIDERS, (Precision.FP32,))
 
@@ -102,22 +104,24 @@ class OnnxRuntimeBackend(Runtime):
                 "tf32": "off",
             },
         )
-        return OnnxRuntimeEngine(session, info)
+        return OnnxRuntimeEngine(session, info, model.card.inputs)
 
 
 class OnnxRuntimeEngine:
     """A session on the export."""
 
-    def __init__(self, session: Any, info: EngineInfo) -> None:
+    def __init__(self, session: Any, info: EngineInfo, inputs: Inputs) -> None:
         self.info = info
+        self._inputs = inputs
         self._session = session
 
     def __call__(
-        self, x: NDArray[np.float32], availability: NDArray[np.float32]
+        self, x: NDArray[np.float32], availability: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Run the network once, see `protocol.Engine`."""
-        feeds = {"x": x, "availability": availability}
-        return self._session.run(["probabilities"], feeds)[0][0]
+        given = self._inputs.feed(x, availability)
+        names = (each.name for each in self._session.get_inputs())
+        return self._session.run(None, dict(zip(names, given, strict=True)))[0][0]
 
 
 BACKEND = OnnxRuntimeBackend()

@@ -18,6 +18,7 @@ from .protocol import Availability, Device, EngineInfo, Precision, Shape
 from .runtime import Runtime, export_in, load_or_make, no_bf16_units
 
 if TYPE_CHECKING:
+    from ..models.description import Inputs
     from ..models.package import ModelPackage
 
 _PRECISIONS = (Precision.FP32, Precision.BF16, Precision.INT8)
@@ -89,7 +90,7 @@ class OpenVinoBackend(Runtime):
                 "inference_precision": settings["INFERENCE_PRECISION_HINT"],
             },
         )
-        return OpenVinoEngine(compiled, info)
+        return OpenVinoEngine(compiled, info, model.card.inputs)
 
 
 @functools.cache
@@ -105,12 +106,10 @@ def shared_core() -> Any:
     return Core()
 
 
-def run_export(
-    export: bytes,
-) -> Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]:
+def run_export(export: bytes) -> Callable[..., NDArray[np.float32]]:
     """Compile an ONNX export for the CPU, in no cache, and return what runs it.
 
-    :returns: maps x (1, 4, D, H, W) and availability (1, 4) to probabilities (3, D, H, W).
+    :returns: maps the inputs, in their order, to probabilities (C, D, H, W).
     """
     core = shared_core()
     # Else a CPU with BF16 units computes in BF16 what the export leaves open.
@@ -118,8 +117,8 @@ def run_export(
     compiled = core.compile_model(core.read_model(export), "CPU", settings)
     request = compiled.create_infer_request()
 
-    def run(x: NDArray[np.float32], availability: NDArray[np.float32]) -> NDArray[np.float32]:
-        request.infer([x, availability], share_inputs=True)
+    def run(*given: NDArray[np.float32]) -> NDArray[np.float32]:
+        request.infer(list(given), share_inputs=True)
         found: NDArray[np.float32] = request.get_output_tensor(0).data[0].copy()
         return found
 
@@ -129,15 +128,17 @@ def run_export(
 class OpenVinoEngine:
     """A compiled model and the one request that runs it."""
 
-    def __init__(self, compiled: Any, info: EngineInfo) -> None:
+    def __init__(self, compiled: Any, info: EngineInfo, inputs: Inputs) -> None:
         self.info = info
+        self._inputs = inputs
         self._request = compiled.create_infer_request()
 
     def __call__(
-        self, x: NDArray[np.float32], availability: NDArray[np.float32]
+        self, x: NDArray[np.float32], availability: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Run the network once, see `protocol.Engine`."""
-        self._request.infer([x, availability], share_inputs=True, share_outputs=True)
+        given = list(self._inputs.feed(x, availability))
+        self._request.infer(given, share_inputs=True, share_outputs=True)
         return self._request.get_output_tensor(0).data[0]
 
 

@@ -7,26 +7,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from ..models.description import Shape
+from ..models.precision import Precision
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ..models.package import ModelPackage
     from .cache import EngineCache
-
-
-class Precision(StrEnum):
-    """Numeric format of the network's arithmetic.
-
-    TF32 is NVIDIA's: numbers stay FP32, but what convolutions and matrix products multiply is
-    rounded to 10 bits of mantissa. Only GPUs have it.
-    """
-
-    FP32 = "fp32"
-    TF32 = "tf32"
-    FP16 = "fp16"
-    BF16 = "bf16"
-    INT8 = "int8"
 
 
 class Device(StrEnum):
@@ -36,10 +25,6 @@ class Device(StrEnum):
     CUDA = "cuda"
     COREML = "coreml"
     DIRECTML = "directml"
-
-
-Shape = tuple[int, int, int]
-"""Static spatial shape (D, H, W) = (z, y, x) of an engine, in voxels of 1 mm."""
 
 
 @dataclass(frozen=True)
@@ -100,21 +85,24 @@ class Engine(Protocol):
         ...
 
     def __call__(
-        self, x: NDArray[np.float32], availability: NDArray[np.float32]
+        self, x: NDArray[np.float32], availability: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Run the network once.
+        """Run the network once; channels are those of the model's card.
 
-        :param x: float32 (1, 4, D, H, W), C-contiguous, normalised; missing channels zero.
-        :param availability: float32 (1, 4), 1 where the modality is there.
-        :returns: probabilities float32 (3, D, H, W) of ET, TC, WT; valid until the next call.
+        :param x: float32 (1, C, D, H, W), C-contiguous, normalised; missing channels zero.
+        :param availability: float32 (1, C), 1 where the channel is there; default: all are. A
+            network that has no such input is not told.
+        :returns: probabilities float32 (C, D, H, W); valid until the next call.
         """
         ...
 
 
 class Backend(Protocol):
-    """A way to run the network. One file in this folder defines one as ``BACKEND``."""
+    """A way to run a network. One file in this folder defines one as ``BACKEND``."""
 
     name: str
+    opens_at_once: bool
+    """Whether an engine is opened from the export as it is: nothing is built, nothing kept."""
     build_seconds: float
     """About how long a first build of a whole-brain engine takes, for whoever has little time."""
 

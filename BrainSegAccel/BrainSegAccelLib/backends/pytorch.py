@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models.card import ModelCard
 from ..system.host import cpu_name, usable_cores
 from .cuda import CudaEngine, allow_tf32
 from .protocol import Availability, Device, Engine, EngineInfo, Precision
@@ -66,33 +67,35 @@ def device_name(device: Device) -> str:
 
 
 def torch_engine(
-    run: Callable[[Any, Any], Any], info: EngineInfo, *, recorded: bool = False
+    run: Callable[..., Any], info: EngineInfo, card: ModelCard, *, recorded: bool = False
 ) -> Engine:
     """Return the engine of a program for the device that ``info`` names.
 
-    :param run: takes x [1, 4, D, H, W] and availability [1, 4], returns [1, 3, D, H, W] FP32.
+    :param run: takes x [1, C, D, H, W], and availability [1, C] where the card says so; returns
+        probabilities [1, C, D, H, W] in FP32.
     :param recorded: see `CudaEngine`; without effect on a CPU.
     """
     if info.device is Device.CPU:
-        return CpuEngine(run, info)
-    return CudaEngine(run, info, recorded=recorded)
+        return CpuEngine(run, info, card)
+    return CudaEngine(run, info, card, recorded=recorded)
 
 
 class CpuEngine:
     """A callable on tensors in host memory.
 
-    :param run: as of `torch_engine`.
+    :param run, card: as of `torch_engine`.
     """
 
-    def __init__(self, run: Callable[[Any, Any], Any], info: EngineInfo) -> None:
+    def __init__(self, run: Callable[..., Any], info: EngineInfo, card: ModelCard) -> None:
         self.info = info
-        self._run = run
+        self._run, self._inputs = run, card.inputs
 
     def __call__(
-        self, x: NDArray[np.float32], availability: NDArray[np.float32]
+        self, x: NDArray[np.float32], availability: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Run the network once, see `protocol.Engine`."""
         import torch
 
         with torch.inference_mode():
-            return self._run(torch.from_numpy(x), torch.from_numpy(availability))[0].numpy()
+            given = map(torch.from_numpy, self._inputs.feed(x, availability))
+            return self._run(*given)[0].numpy()

@@ -23,6 +23,22 @@ def backends() -> dict[str, Backend]:
     return found
 
 
+def opened_soonest(device: Device, precision: Precision) -> Backend:
+    """Return the backend whose first engine is there soonest, for work too small to be compiled.
+
+    One that opens the export as it is goes before those that build.
+
+    :raises UnavailableError: none runs here as asked.
+    """
+    able = [b for b in backends().values() if b.availability(device, precision).ok]
+    if not able:
+        raise UnavailableError(
+            f"no backend runs {precision} on {device} here",
+            remedy="brainsegaccel info says what is missing",
+        )
+    return min(able, key=lambda backend: (not backend.opens_at_once, backend.build_seconds))
+
+
 def require(name: str, device: Device, precision: Precision) -> Backend:
     """Return a backend that runs here as asked.
 

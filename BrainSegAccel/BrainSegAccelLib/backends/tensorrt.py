@@ -84,8 +84,8 @@ class TensorRtBackend(Runtime):
 
         :raises UnavailableError: INT8 is asked for and the model has no export for it.
         """
+        from ..models.program import arithmetic_formats, example_inputs, exported_program
         from ..system.hardware import probe_hardware
-        from .program import arithmetic_formats, exported_program
 
         started = time.perf_counter()
         settings = prepare(device, precision)
@@ -104,7 +104,11 @@ class TensorRtBackend(Runtime):
             cache,
             key,
             _load,
-            lambda: _compile(program, shape, device, timing_cache(cache, name, self.version())),
+            lambda: _compile(
+                program,
+                example_inputs(model.card.inputs, shape, device),
+                timing_cache(cache, name, self.version()),
+            ),
         )
         info = EngineInfo(
             backend=self.name,
@@ -119,7 +123,7 @@ class TensorRtBackend(Runtime):
             cache_hit=hit,
             settings=settings,
         )
-        return torch_engine(engine, info)
+        return torch_engine(engine, info, model.card)
 
 
 def _no_library(library: str) -> Availability | None:
@@ -137,14 +141,11 @@ def timing_cache(cache: EngineCache, gpu: str, version: str | None) -> Path:
     return cache.folder.parent / "timing" / f"{name}.bin"
 
 
-def _compile(program: Any, shape: Shape, device: Device, timing: Path) -> bytes:
+def _compile(program: Any, inputs: tuple[Any, ...], timing: Path) -> bytes:
     """Return the engine as an exported program of one operator that Torch-TensorRT can load."""
     import torch_tensorrt
 
-    from .program import example_inputs
-
     timing.parent.mkdir(parents=True, exist_ok=True)
-    inputs = example_inputs(shape, device)
     compiled = torch_tensorrt.dynamo.compile(
         program, arg_inputs=inputs, timing_cache_path=str(timing), **SETTINGS
     )

@@ -25,6 +25,7 @@ from .runtime import Runtime, load_or_make, no_compiler
 from .tvm_schedules import source_digest
 
 if TYPE_CHECKING:
+    from ..models.description import Inputs
     from ..models.package import ModelPackage
 
 ENTRY = "main"
@@ -77,25 +78,27 @@ class TvmBackend(Runtime):
             cache_hit=hit,
             settings=settings,
         )
-        return TvmEngine(library, info)
+        return TvmEngine(library, info, model.card.inputs)
 
 
 class TvmEngine:
     """A virtual machine on the compiled library."""
 
-    def __init__(self, library: Any, info: EngineInfo) -> None:
+    def __init__(self, library: Any, info: EngineInfo, inputs: Inputs) -> None:
         import tvm
         from tvm import relax
 
         self.info = info
+        self._inputs = inputs
         self._tensor = tvm.runtime.tensor
         self._run = relax.VirtualMachine(library, tvm.cpu())[ENTRY]
 
     def __call__(
-        self, x: NDArray[np.float32], availability: NDArray[np.float32]
+        self, x: NDArray[np.float32], availability: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Run the network once, see `protocol.Engine`."""
-        return self._run(self._tensor(x), self._tensor(availability))[0].numpy()[0]
+        given = map(self._tensor, self._inputs.feed(x, availability))
+        return self._run(*given)[0].numpy()[0]
 
 
 LLVM_FEATURES = {"AVX-512F": "avx512f", "AVX2": "avx2", "FMA": "fma", "F16C": "f16c"}
@@ -154,7 +157,7 @@ def relax_module(model: ModelPackage, shape: Shape, precision: Precision) -> Any
     """
     from tvm.relax.frontend.torch import from_exported_program
 
-    from .program import exported_program
+    from ..models.program import exported_program
 
     return from_exported_program(exported_program(model, shape, precision, Device.CPU))
 

@@ -17,7 +17,7 @@ from ..backends.cache import EngineCache
 from ..backends.choice import EngineChoice
 from ..backends.protocol import Device
 from ..errors import InputError, RunError
-from ..inference.sliding_window import infer
+from ..inference.sliding_window import sliding_window_inference
 from ..io.labelled import GRID_TOLERANCE_MM, label_file
 from ..io.read import read_study
 from ..io.read_labels import read_labels
@@ -310,11 +310,12 @@ def _model_only(
     progress.begin(f"model only, {request.iterations} iterations of each in turn")
     runs: dict[Combination, Callable[[], object]] = {
         name: partial(
-            infer,
+            sliding_window_inference,
             each.pipeline.warm(),
             given[name.model].x,
             given[name.model].availability,
-            lambda _: None,
+            each.pipeline.package.card.inference,
+            each.pipeline.package.card.outputs,
         )
         for name, each in candidates.items()
     }

@@ -49,6 +49,7 @@ def export(
     package = load_package(asked.options.model)
     record: OnnxRecord | None
     if int8:
+        package.require_task("tumour")
         with needs("int8"):
             from ..backends.openvino import run_export
             from ..models.quantise import export_quantised

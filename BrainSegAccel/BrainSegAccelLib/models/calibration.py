@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import CalibrationRecord
-from .config import MODALITY_CHANNELS
 
 Array = NDArray[np.float32]
 
@@ -19,8 +18,8 @@ Array = NDArray[np.float32]
 class Calibration:
     """Inputs of the network, and what the model card says of them.
 
-    :param inputs: pairs of x, float32 (1, 4, D, H, W) of the static shape, and availability,
-        float32 (1, 4).
+    :param inputs: pairs of x, float32 (1, C, D, H, W) of the static shape, and availability,
+        float32 (1, C).
     """
 
     inputs: tuple[tuple[Array, Array], ...]
@@ -39,7 +38,7 @@ def calibration_of(cases: Sequence[tuple[Array, Array]], seed: int | None = None
     for index, (x, availability) in enumerate(cases):
         inputs.append((x, availability))
         fewer = availability.copy()
-        fewer[0, index % MODALITY_CHANNELS] = 0.0
+        fewer[0, index % fewer.shape[1]] = 0.0
         if fewer.any() and not np.array_equal(fewer, availability):
             inputs.append((x * fewer[:, :, None, None, None], fewer))
     digest = hashlib.sha256()

@@ -111,9 +111,11 @@ class ModelCard(BaseModel):
     def _parts_fit(self) -> Self:
         if isinstance(self.network, GraphConfig):
             return self
-        if any(side % REDUCTION for side in self.inference.window):
+        window = self.inference.window
+        # Normalisation at the bottleneck needs more than one value a channel.
+        if any(side % REDUCTION for side in window) or max(window) == REDUCTION:
             raise ValueError(
-                f"window {self.inference.window}: sides must be multiples of {REDUCTION}"
+                f"window {window}: sides must be multiples of {REDUCTION}, and one of them larger"
             )
         if self.inputs.availability != (self.network.kind == "hybrid"):
             takes = "no" if self.inputs.availability else "an"

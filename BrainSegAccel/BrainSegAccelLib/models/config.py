@@ -6,8 +6,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MODALITY_CHANNELS = 4
-REGION_CHANNELS = 3
 REDUCTION = 16
 """Every spatial size must be a multiple of this: four halvings lie between input and bottleneck."""
 
@@ -64,7 +62,7 @@ class HybridConfig(_Network):
 
 
 class UNetConfig(_Network):
-    """A small U-Net: :class:`~BrainSegAccelLib.models.brain.BrainNetwork`."""
+    """A small U-Net: :class:`~BrainSegAccelLib.models.unet.UNet`."""
 
     kind: Literal["unet"] = "unet"
     widths: tuple[_Width, _Width, _Width, _Width] = Field(

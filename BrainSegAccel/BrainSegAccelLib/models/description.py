@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..study.label_scheme import LabelScheme, Region
 from ..study.modality import Modality
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Shape = tuple[int, int, int]
+"""Spatial shape (D, H, W) = (z, y, x), in voxels of the network."""
 BACKGROUND_CHANNEL = "background"
 LOWEST_THRESHOLD = 0.05
 """Where tumour is less probable than this, nothing is kept: no threshold is lower."""
@@ -64,6 +70,7 @@ class UnitRange(_Normaliser):
     name: Literal["unit-range"] = "unit-range"
 
 
+ImportanceMap = Literal["triangular", "gaussian", "constant"]
 Normaliser = Annotated[ZScore | UnitRange, Field(discriminator="name")]
 
 
@@ -92,6 +99,20 @@ class Inputs(_Part):
             Modality(c.modality) for c in self.channels if c.required and c.modality != ANY
         )
 
+    def feed(
+        self, x: NDArray[np.float32], availability: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], ...]:
+        """Return what the network is given, in the order of its inputs.
+
+        :param x: float32 (1, C, D, H, W).
+        :param availability: float32 (1, C); default: all channels are there.
+        """
+        import numpy as np
+
+        if not self.availability:
+            return (x,)
+        return x, np.ones(x.shape[:2], np.float32) if availability is None else availability
+
     @model_validator(mode="after")
     def _each_modality_once(self) -> Self:
         given = [channel.modality for channel in self.channels]
@@ -109,7 +130,7 @@ class Inference(_Part):
     overlap: Annotated[float, Field(ge=0, le=0.9)] = Field(
         default=0.25, description="smallest share of a window that its neighbour covers too"
     )
-    importance_map: Literal["triangular", "gaussian", "constant"] = Field(
+    importance_map: ImportanceMap = Field(
         default="triangular", description="weight of a voxel by its place in the window"
     )
     mirrored_axes: tuple[Literal[0, 1, 2], ...] = Field(

@@ -1,4 +1,4 @@
-"""Making the ONNX export from the weights: the one static graph that the default install runs."""
+"""Making the ONNX export from the weights: the one static graph that a default install runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ import torch
 
 from ..io.atomic import atomic_write
 from .card import ModelCard, OnnxRecord
-from .hybrid import ProbabilityNetwork
 from .package import CARD_SUFFIX, ModelPackage
-from .weights import load_network
+from .precision import Precision
+from .program import deployed_network, example_inputs
 
 OPSET = 20
 INPUT_NAMES = ("x", "availability")
+"""Of the inputs that there are, in their order."""
 OUTPUT_NAME = "probabilities"
 SMALLEST_HALVED = 1024
 """Constants of fewer values are not worth a node."""
@@ -31,10 +32,12 @@ def onnx_bytes(package: ModelPackage) -> bytes:
     """Return the ONNX model of a package: weights to probabilities, static shape, batch 1.
 
     :raises ModelError: the weights cannot be trusted.
+    :raises UnavailableError: its export is all that is known of the network.
     """
-    network = ProbabilityNetwork(load_network(package)).eval()
-    example = (torch.zeros(1, 4, *package.card.inference.window), torch.ones(1, 4))
-    return static_onnx(network, example, INPUT_NAMES, OUTPUT_NAME)
+    card = package.card
+    network = deployed_network(package, Precision.FP32, "cpu")
+    example = example_inputs(card.inputs, card.inference.window, "cpu")
+    return static_onnx(network, example, INPUT_NAMES[: len(example)], OUTPUT_NAME)
 
 
 def static_onnx(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .config import MODALITY_CHANNELS, REGION_CHANNELS, HybridConfig
+from .config import HybridConfig
 from .ssd import BidirectionalSSD
 
 _SCAN_ORDERS: tuple[tuple[int, int, int], ...] = ((0, 1, 2), (2, 0, 1), (1, 2, 0))
@@ -72,37 +74,40 @@ class Up(nn.Module):
 
 
 class AvailabilityGate(nn.Module):
-    """Scale and shift channels by which modalities are there (FiLM; identity at first)."""
+    """Scale and shift features by which of C modalities are there (FiLM; identity at first)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.scale = nn.Linear(MODALITY_CHANNELS, width)
-        self.shift = nn.Linear(MODALITY_CHANNELS, width)
+        self.scale = nn.Linear(inputs, width)
+        self.shift = nn.Linear(inputs, width)
         for layer in (self.scale, self.shift):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: Tensor, availability: Tensor) -> Tensor:
-        """``features`` [B, width, D, H, W], ``availability`` [B, 4]; shaped as the features."""
+        """``features`` [B, width, D, H, W], ``availability`` [B, C]; shaped as the features."""
         scale = self.scale(availability)[:, :, None, None, None]
         shift = self.shift(availability)[:, :, None, None, None]
         return features + features * scale + shift
 
 
 class HybridNetwork(nn.Module):
-    """Tumour regions from any subset of four modalities, in one static graph.
+    """Regions from any subset of several modalities, in one static graph.
 
     The first convolution takes the volume to 2 mm and the last one predicts the eight 1 mm voxels
     of each 2 mm voxel, so that nothing but input and output has the full resolution.
+
+    :param inputs: channels of the input, one a modality.
+    :param outputs: channels of the output.
     """
 
-    def __init__(self, config: HybridConfig) -> None:
+    def __init__(self, config: HybridConfig, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.outputs = config, outputs
         w2, w4, w8, w16 = config.widths
-        self.stem = nn.Conv3d(MODALITY_CHANNELS + 1, w2, 2, stride=2, bias=False)
+        self.stem = nn.Conv3d(inputs + 1, w2, 2, stride=2, bias=False)
         self.stem_norm = nn.InstanceNorm3d(w2, affine=True)
-        self.stem_gate = AvailabilityGate(w2)
+        self.stem_gate = AvailabilityGate(inputs, w2)
         self.down = nn.ModuleList([Down(w2, w4), Down(w4, w8), Down(w8, w16)])
         self.encoder = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
@@ -112,9 +117,9 @@ class HybridNetwork(nn.Module):
             nn.Sequential(*(self._token_mixer(width, index) for index in range(blocks)))
             for width, blocks in zip((w8, w16), config.ssd_blocks, strict=True)
         )
-        self.coarse_gate = AvailabilityGate(w16)
+        self.coarse_gate = AvailabilityGate(inputs, w16)
         self.up = nn.ModuleList([Up(w16, w8), Up(w8, w4), Up(w4, w2)])
-        self.head = nn.Conv3d(w2, _UPSAMPLED * REGION_CHANNELS, 3, padding=1)
+        self.head = nn.Conv3d(w2, _UPSAMPLED * outputs, 3, padding=1)
         nn.init.constant_(self.head.get_parameter("bias"), config.head_bias)
 
     def _token_mixer(self, width: int, index: int) -> nn.Module:
@@ -128,7 +133,7 @@ class HybridNetwork(nn.Module):
 
     @staticmethod
     def gated_input(x: Tensor, availability: Tensor) -> Tensor:
-        """Silence missing channels of ``x`` [B, 4, D, H, W] and append a brain mask: [B, 5, ...].
+        """Silence missing channels of ``x`` [B, C, D, H, W], append a brain mask: [B, C + 1, ...].
 
         The mask is 1 wherever a z-score is not practically zero. The factor keeps products within
         FP16's range for z-scores up to 60.
@@ -137,10 +142,10 @@ class HybridNetwork(nn.Module):
         # Channel by channel, so that a runtime can fuse it all into one pass over the volume.
         nonzero = (
             (present[:, channel : channel + 1] * 1024.0).clamp(-1.0, 1.0)
-            for channel in range(MODALITY_CHANNELS)
+            for channel in range(present.shape[1])
         )
-        t1, t1c, t2, flair = (value * value for value in nonzero)
-        total = t1 + t1c + t2 + flair
+        squares = [value * value for value in nonzero]
+        total = reduce(torch.add, squares)
         return torch.cat([present, total.clamp(0.0, 1.0)], dim=1)
 
     def features(self, x: Tensor, availability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,24 +161,12 @@ class HybridNetwork(nn.Module):
         return at8, at4, self.up[2](at4, at2)
 
     def forward(self, x: Tensor, availability: Tensor) -> Tensor:
-        """Logits of ET, TC, WT.
+        """Logits.
 
-        :param x: [B, 4, D, H, W] float, channels t1, t1c, t2, flair; axes z, y, x in LPS order at
-            1 mm; z-scored in the brain, zero outside it. Sizes are multiples of 16.
-        :param availability: [B, 4], 1 where the modality is there and 0 where it is missing; what
-            ``x`` holds in a missing channel has no effect as long as it is finite.
-        :returns: [B, 3, D, H, W].
+        :param x: [B, inputs, D, H, W] float; axes z, y, x in LPS order; z-scored in the brain, zero
+            outside it. Sizes are multiples of 16.
+        :param availability: [B, inputs], 1 where the modality is there and 0 where it is missing;
+            what ``x`` holds in a missing channel has no effect as long as it is finite.
+        :returns: [B, outputs, D, H, W].
         """
         return depth_to_space(self.head(self.features(x, availability)[-1]))
-
-
-class ProbabilityNetwork(nn.Module):
-    """The network as it is deployed: :class:`HybridNetwork` followed by a sigmoid."""
-
-    def __init__(self, network: HybridNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, availability: Tensor) -> Tensor:
-        """As :meth:`HybridNetwork.forward`, but probabilities [B, 3, D, H, W]."""
-        return torch.sigmoid(self.network(x, availability))

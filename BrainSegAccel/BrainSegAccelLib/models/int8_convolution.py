@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .hybrid import HybridNetwork
 from .quantised_layers import QuantisedLayer
 
 _BITS, _EXPONENT_BITS = 8, 0
@@ -57,9 +56,7 @@ def _quantised(values: Tensor, largest: Tensor) -> Tensor:
     return torch.ops.tensorrt.quantize_op(values, largest, _BITS, _EXPONENT_BITS, False, False)
 
 
-def quantise(
-    network: HybridNetwork, layers: Mapping[str, QuantisedLayer], rest: torch.dtype
-) -> None:
+def quantise(network: nn.Module, layers: Mapping[str, QuantisedLayer], rest: torch.dtype) -> None:
     """Put an :class:`Int8Convolution` in the place of each convolution that is named.
 
     :param layers: see `quantised_layers`.

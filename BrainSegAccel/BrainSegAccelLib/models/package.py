@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import InputError, ModelError, UnavailableError
 from ..resources import DEFAULT_MODEL, resource
 from .card import FileRecord, ModelCard, OnnxRecord, read_card
+from .tasks import TaskName
 
 CARD_SUFFIX = ".card.json"
 _REINSTALL = "reinstall BrainSegAccel or give another model"
@@ -45,6 +46,18 @@ class ModelPackage:
         if self.card.quantised is None:
             raise UnavailableError(f"{self.card.name} has no INT8 export", remedy=_QUANTISE)
         return self._export(self.card.quantised, "INT8 export", _QUANTISE)
+
+    def require_task(self, task: TaskName) -> None:
+        """Check what the model is for.
+
+        :raises InputError: it is for something else.
+        """
+        if self.card.task != task:
+            raise InputError(
+                f"{self.card.name} is a model for the task {self.card.task}, not {task}",
+                where="model",
+                remedy=f"give one of {', '.join(shipped_models(task))}, or the path of another",
+            )
 
     def _export(self, record: OnnxRecord | None, what: str, remedy: str) -> bytes:
         if record is None:
@@ -89,11 +102,22 @@ def checked_content(folder: Path, record: FileRecord) -> bytes:
     return content
 
 
-def shipped_models() -> list[str]:
-    """Names of the models that ship with the library."""
-    return sorted(
-        path.name.removesuffix(CARD_SUFFIX) for path in resource("Models").glob(f"*{CARD_SUFFIX}")
-    )
+def shipped_models(task: TaskName = "tumour") -> list[str]:
+    """Names of the models for a task that ship with the library."""
+    return [name for name, path in _shipped_cards().items() if read_card(path).task == task]
+
+
+def brain_package() -> ModelPackage:
+    """Open the model that ships for finding the brain.
+
+    :raises ModelError: its card is not valid.
+    """
+    return load_package(shipped_models("brain")[0])
+
+
+def _shipped_cards() -> dict[str, Path]:
+    cards = sorted(resource("Models").glob(f"*{CARD_SUFFIX}"))
+    return {path.name.removesuffix(CARD_SUFFIX): path for path in cards}
 
 
 def load_package(model: str | Path = DEFAULT_MODEL) -> ModelPackage:
@@ -102,10 +126,7 @@ def load_package(model: str | Path = DEFAULT_MODEL) -> ModelPackage:
     :raises InputError: nothing of that name ships or is there; a folder without one clear card.
     :raises ModelError: the card is not valid.
     """
-    if str(model) in shipped_models():
-        card = resource("Models", f"{model}{CARD_SUFFIX}")
-    else:
-        card = _card_at(Path(model))
+    card = _shipped_cards().get(str(model)) or _card_at(Path(model))
     return ModelPackage(read_card(card), card.resolve().parent)
 
 

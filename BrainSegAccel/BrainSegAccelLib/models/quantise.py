@@ -38,24 +38,23 @@ SUFFIX = ".int8.onnx"
 LARGEST_LOSS = 0.01
 """Of Dice with what FP32 finds on the calibration inputs, see `quantised_onnx`."""
 
-Network = Callable[[Array, Array], Array]
-"""x (1, 4, D, H, W) and availability (1, 4) to probabilities (3, D, H, W)."""
+Network = Callable[..., Array]
+"""Its inputs, in their order, to probabilities (C, D, H, W)."""
 Compile = Callable[[bytes], Network]
 """Makes an ONNX export run, on the runtime that will run it."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Item:
-    """A calibration input, and where FP32 finds each region: bool (3, D, H, W)."""
+    """What the network is given, and where FP32 finds each region: bool (C, D, H, W)."""
 
-    x: Array
-    availability: Array
+    given: tuple[Array, ...]
     found: NDArray[np.bool_]
 
     @property
     def feed(self) -> dict[str, Array]:
         """The inputs by name."""
-        return dict(zip(INPUT_NAMES, (self.x, self.availability), strict=True))
+        return dict(zip(INPUT_NAMES[: len(self.given)], self.given, strict=True))
 
 
 def quantised_onnx(
@@ -79,11 +78,12 @@ def quantised_onnx(
     model = onnx.load_from_string(package.onnx())
     _widen_weights(model.graph)
     exact = compile_export(package.onnx())
-    items = [_Item(x, there, exact(x, there) > 0.5) for x, there in calibration.inputs]
+    fed = [package.card.inputs.feed(*pair) for pair in calibration.inputs]
+    items = [_Item(given, exact(*given) > 0.5) for given in fed]
 
     def agreement(model: onnx.ModelProto, some: Iterable[_Item]) -> tuple[float, list[float]]:
         network = compile_export(model.SerializeToString())
-        counts = [_overlap(network(one.x, one.availability) > 0.5, one.found) for one in some]
+        counts = [_overlap(network(*one.given) > 0.5, one.found) for one in some]
         each = [float(dice_of_counts(*count).mean()) for count in counts]
         return float(dice_of_counts(*np.sum(counts, axis=0)).mean()), each
 
@@ -106,7 +106,7 @@ def quantised_onnx(
 
 
 def _overlap(found: NDArray[np.bool_], expected: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Voxels [2, 3] that both bool (3, D, H, W) have, and the sum of what each has, by region."""
+    """Voxels [2, C] that both bool (C, D, H, W) have, and the sum of what each has, by region."""
     common, one, other = (
         np.sum(maps, axis=(1, 2, 3)) for maps in (found & expected, found, expected)
     )

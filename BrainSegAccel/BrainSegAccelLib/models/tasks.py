@@ -20,6 +20,11 @@ class Task:
     inputs: Inputs
     outputs: Outputs
 
+    @property
+    def channels(self) -> tuple[int, int]:
+        """How many the input has, and the output."""
+        return len(self.inputs.channels), len(self.outputs.channels)
+
 
 TUMOUR = Task(
     "tumour",

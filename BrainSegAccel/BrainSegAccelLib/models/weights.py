@@ -6,12 +6,9 @@ from collections.abc import Mapping
 
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import ModelError
-from .config import HybridConfig
-from .hybrid import HybridNetwork
-from .package import ModelPackage
 
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 _REMEDY = "give the safetensors file that belongs to the model card"
@@ -36,7 +33,7 @@ def parse_weights(content: bytes, name: str) -> dict[str, Tensor]:
         ) from error
 
 
-def load_into(network: HybridNetwork, tensors: Mapping[str, Tensor], name: str) -> None:
+def load_into(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     """Copy tensors into a network; floating-point storage formats are converted.
 
     :raises ModelError: keys are missing or unknown, or a shape is another one.
@@ -58,21 +55,3 @@ def load_into(network: HybridNetwork, tensors: Mapping[str, Tensor], name: str) 
                 remedy=_REMEDY,
             )
     network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
-
-
-def load_network(package: ModelPackage) -> HybridNetwork:
-    """Return the network of a model package in evaluation mode, FP32, on the CPU.
-
-    :raises ModelError: the weights cannot be trusted or do not fit.
-    """
-    card = package.card
-    if not isinstance(card.network, HybridConfig):
-        raise ModelError(
-            f"is a network of kind {card.network.kind}, which PyTorch cannot build",
-            where=card.name,
-            remedy="use a backend that runs ONNX exports",
-        )
-    tensors = parse_weights(package.weights(), card.weights.file)
-    network = HybridNetwork(card.network)
-    load_into(network, tensors, card.weights.file)
-    return network.eval()

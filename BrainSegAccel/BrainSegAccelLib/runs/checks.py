@@ -9,7 +9,7 @@ from ..backends.protocol import Device, Precision
 from ..backends.registry import backends
 from ..errors import UnavailableError
 from ..inference.result import RunResult
-from ..inference.sliding_window import infer
+from ..inference.sliding_window import sliding_window_inference
 from ..manifest.model import (
     MODEL_ONLY_INCLUDES,
     LatencySummary,
@@ -55,12 +55,18 @@ def time_case(
         return once
 
     progress.begin(f"benchmark: model only, {iterations} iterations")
-    model = measure(
-        ticking(
-            lambda: infer(engine, network_input.x, network_input.availability, lambda _share: None)
-        ),
-        iterations,
-    )
+    card = pipeline.package.card
+
+    def model_only() -> object:
+        return sliding_window_inference(
+            engine,
+            network_input.x,
+            network_input.availability,
+            card.inference,
+            card.outputs,
+        )
+
+    model = measure(ticking(model_only), iterations)
     done = 0
     progress.begin(f"benchmark: end to end, {iterations} iterations")
     whole = measure(ticking(end_to_end), iterations)

@@ -14,7 +14,7 @@ from ..inference.brain_finder import find_brain
 from ..inference.calibration import sample_case
 from ..inference.region import crop_to_roi
 from ..inference.result import RunResult
-from ..inference.sliding_window import count_windows, infer
+from ..inference.sliding_window import count_windows, sliding_window_inference
 from ..models.package import DEFAULT_MODEL, ModelPackage, load_package
 from ..postprocessing.kept import KeptProbabilities, merge
 from ..postprocessing.refine import refine
@@ -57,6 +57,7 @@ class Pipeline:
         if self._asked.backend != AUTO:
             self._require_one(self._asked.backend)
         self.package = model if isinstance(model, ModelPackage) else load_package(model)
+        self.package.require_task("tumour")
         if self._asked.precision == Precision.INT8:
             self.package.quantised()
         if self._asked.backend == AUTO and not self._runnable():
@@ -104,15 +105,14 @@ class Pipeline:
         """
         options, clock = options or RunOptions(), clock or StageClock()
         card = self.package.card
-        outputs = card.outputs
+        outputs, window = card.outputs, card.inference.window
         resolved = options.refinement.resolve(outputs)
         check_target(options, study)
         engine = self.warm(clock)
-        window = engine.info.shape
         given = preprocess(
             study,
             card.inputs,
-            card.inference.window,
+            window,
             options.preprocessing,
             find_brain=self._find_brain,
             registration=self._registration,
@@ -123,7 +123,14 @@ class Pipeline:
             with clock.stage("preprocess"):
                 given = crop_to_roi(given, options.roi, window)
         with clock.stage("network") as progress:
-            probabilities = infer(engine, given.x, given.availability, progress.advance)
+            probabilities = sliding_window_inference(
+                engine,
+                given.x,
+                given.availability,
+                card.inference,
+                outputs,
+                progress.advance,
+            )
         with clock.stage("postprocess"):
             model_grid, grid = locate(options.grid, study, given)
             kept = resample_probabilities(probabilities, outputs, model_grid, grid)
@@ -138,7 +145,7 @@ class Pipeline:
             probabilities=probabilities,
             network_input=given,
             engine=engine.info,
-            windows=count_windows(given.grid.shape, window),
+            windows=count_windows(given.grid.shape, card.inference),
             overlap=card.inference.overlap,
             window_shape=window,
             stages_ms=clock.stages_ms,

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..io.atomic import atomic_write
-from ..models.brain import BrainNetwork
-from ..models.brain_card import BrainNetworkConfig
+from ..models.config import UNetConfig
+from ..models.unet import UNet
 from ..synthesis.heads import HeadGenerator, SyntheticHead
 from ..synthesis.noise import smooth_noise
 from ..synthesis.rng import Rng
@@ -32,7 +32,7 @@ class BrainTrainingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "brain-1"
-    network: BrainNetworkConfig = BrainNetworkConfig()
+    network: UNetConfig = UNetConfig()
     shape: tuple[int, int, int] = Field(default=(112, 112, 96), description="(z, y, x) voxels")
     voxel: float = Field(default=2.5, gt=0, description="mm")
     images_per_head: int = Field(default=2, ge=1, le=SEQUENCES)
@@ -48,7 +48,7 @@ def train_brain(
     *,
     save_every: int = 100,
     listen: Callable[[int, float], None] = lambda step, loss: None,
-) -> BrainNetwork:
+) -> UNet:
     """Train from nothing on one new head a step; return the averaged network.
 
     Writes ``weights.safetensors`` and ``training.json`` into ``folder``.
@@ -56,7 +56,7 @@ def train_brain(
     :param listen: called after every step with its number, from 1, and its loss.
     """
     torch.manual_seed(config.seed)
-    network = BrainNetwork(config.network)
+    network = UNet(config.network, 1, 1)
     average = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4)
     generator = HeadGenerator(config.voxel)

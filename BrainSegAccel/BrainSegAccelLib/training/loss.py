@@ -7,7 +7,6 @@ from monai.losses.dice import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..models.config import REGION_CHANNELS
 from ..models.hybrid import HybridNetwork, depth_to_space
 
 _SMOOTHING_MM3 = 100.0
@@ -21,7 +20,7 @@ class SupervisedNetwork(nn.Module):
         super().__init__()
         self.network = network
         _, at4, at8, _ = network.config.widths
-        self.auxiliary = nn.ModuleList(nn.Conv3d(width, REGION_CHANNELS, 1) for width in (at8, at4))
+        self.auxiliary = nn.ModuleList(nn.Conv3d(width, network.outputs, 1) for width in (at8, at4))
         for head in self.auxiliary:
             nn.init.constant_(head.get_parameter("bias"), network.config.head_bias)
 

@@ -31,7 +31,7 @@ from ..io.labelled import LabelledCase
 from ..io.read import read_study
 from ..io.read_labels import read_labels
 from ..io.sealed import read_sealed, write_sealed
-from ..models.brain_card import load_brain_package
+from ..models.package import brain_package
 from ..models.tasks import TUMOUR, Task
 from ..preprocessing.brain_extraction import FindBrain
 from ..preprocessing.preprocess import preprocess
@@ -270,7 +270,7 @@ def preprocessing_version() -> str:
         digest.update(path.read_bytes())
     for library in _LIBRARIES:
         digest.update(f"{library} {version(library)}".encode())
-    digest.update(load_brain_package().card.weights.sha256.encode())
+    digest.update(brain_package().card.weights.sha256.encode())
     return digest.hexdigest()
 
 

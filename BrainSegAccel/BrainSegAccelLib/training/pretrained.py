@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..models.config import HybridConfig
 from ..models.hybrid import HybridNetwork
 from ..models.package import load_package
+from ..models.tasks import TUMOUR
 from ..models.weights import load_into, parse_weights
 
 WEIGHTS_SUFFIX = ".safetensors"
@@ -58,7 +59,7 @@ class PretrainedWeights:
 
     def build(self, device: torch.device) -> HybridNetwork:
         """Return the network, FP32, in evaluation mode and without gradients."""
-        network = HybridNetwork(self.network)
+        network = HybridNetwork(self.network, *TUMOUR.channels)
         self.load_into(network)
         return network.requires_grad_(False).eval().to(device)
 

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from ..io.atomic import atomic_write
 from ..models.hybrid import HybridNetwork
+from ..models.tasks import TUMOUR
 from .checkpoint import load_checkpoint, save_checkpoint, save_weights
 from .config import TrainingConfig
 from .fake_quantisation import calibrate, quantise, quantised_with
@@ -89,7 +90,7 @@ class Trainer:
         self.sources = sources or synthetic_sources(config, device)
         self.validation = validation or Validation(config, device)
         torch.manual_seed(config.seed)
-        network = HybridNetwork(config.network)
+        network = HybridNetwork(config.network, *TUMOUR.channels)
         if initial:
             initial.load_into(network)
         self.model = SupervisedNetwork(network).to(device)

@@ -8,7 +8,7 @@ from BrainSegAccelLib.models.package import ModelPackage
 
 torch = pytest.importorskip("torch")
 
-from BrainSegAccelLib.backends.program import (  # noqa: E402
+from BrainSegAccelLib.models.program import (  # noqa: E402
     arithmetic_formats,
     exported_program,
     operator,
