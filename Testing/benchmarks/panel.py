@@ -37,7 +37,7 @@ from BrainSegAccelLib.io.read import read_study  # noqa: E402
 from BrainSegAccelLib.manifest.schema import validate  # noqa: E402
 from BrainSegAccelLib.runs.pipeline import Pipeline  # noqa: E402
 from BrainSegAccelLib.worker.client import WorkerClient  # noqa: E402
-from BrainSegAccelLib.worker.memory import make_folder  # noqa: E402
+from BrainSegAccelLib.worker.transfer import make_folder  # noqa: E402
 from module_window import ModuleWindow, live_until, register  # noqa: E402
 from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: E402
 

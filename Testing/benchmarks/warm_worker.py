@@ -17,10 +17,10 @@ from pathlib import Path
 from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.worker.client import WorkerClient
-from BrainSegAccelLib.worker.events import Failed, Progress, Segmented
-from BrainSegAccelLib.worker.requests import Options, Segment
+from BrainSegAccelLib.worker.messages import Failed, Progress, Segment, Segmented
 
 TIMER_SECONDS = 0.01
 
@@ -51,8 +51,9 @@ def main() -> None:
     parser.add_argument("--backend", default="openvino")
     chosen = parser.parse_args()
     study = read_study(discover(chosen.case))
-    pipeline, client = Pipeline(engine=EngineChoice(backend=chosen.backend)), WorkerClient()
-    request = Segment(dict(study), Options(backend=chosen.backend))
+    options = RunOptions(engine=EngineChoice(backend=chosen.backend))
+    pipeline, client = Pipeline(engine=options.engine), WorkerClient()
+    request = Segment(volumes=study, options=options)
     pipeline.run(study)
     _through(client, request)
     alone: list[float] = []

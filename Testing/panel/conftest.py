@@ -22,9 +22,9 @@ from BrainSegAccelLib.errors import BrainSegAccelError
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.progress import StageClock
 from BrainSegAccelLib.study.modality import Modality
-from BrainSegAccelLib.worker import events
-from BrainSegAccelLib.worker.protocol import State
-from BrainSegAccelLib.worker.requests import ListBackends, Segment, WarmUp
+from BrainSegAccelLib.worker import messages
+from BrainSegAccelLib.worker.client import State
+from BrainSegAccelLib.worker.messages import ListBackends, Segment, WarmUp
 from BrainSegAccelLib.worker.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,32 +90,46 @@ class WorkerHere:
     def close(self) -> None:
         self.closed = True
 
-    def poll(self) -> list[events.Event]:
+    def poll(self) -> list[messages.Event]:
         if not self._queue:
             return []
         number, request = self._queue[0]
         if number in self._cancelled:
-            return self._answer(events.Cancelled(number, warm=True))
+            return self._answer(messages.Cancelled(task=number, warm=True))
         if self.hold:
-            return [events.Progress(number, "network", 0.45, 12.3)]
+            progress = {"stage": "network", "fraction": 0.45, "seconds_left": 12.3}
+            return [messages.Progress(task=number, **progress)]
         if self.failure is not None:
             (message, log), self.failure = self.failure, None
-            return self._answer(events.Failed(number, message, False, log))
+            return self._failed(message, log=log)
         if isinstance(request, ListBackends):
-            return self._answer(events.Listed(number, COMBINATIONS))
+            return self._answer(messages.Listed(task=number, combinations=COMBINATIONS))
         assert not isinstance(request, WarmUp)
         self.requests.append(request)
         try:
             result, manifest = self._session.segment(request, StageClock())
         except BrainSegAccelError as error:
-            return self._answer(events.Failed(number, str(error), error.exit_code == 2))
+            return self._failed(str(error), unusable_input=error.exit_code == 2)
         except Exception as error:
-            return self._answer(events.Failed(number, repr(error), False))
+            return self._failed(repr(error))
         return self._answer(
-            events.Segmented(number, result.segmentation, result.kept, manifest, ())
+            messages.Segmented(
+                task=number,
+                segmentation=result.segmentation,
+                kept=result.kept,
+                manifest=manifest,
+            )
         )
 
-    def _answer(self, event: events.Event) -> list[events.Event]:
+    def _failed(
+        self, message: str, unusable_input: bool = False, log: tuple[str, ...] = ()
+    ) -> list[messages.Event]:
+        number = self._queue[0][0]
+        return self._answer(
+            messages.Failed(task=number, message=message, unusable_input=unusable_input, log=log)
+        )
+
+    def _answer(self, event: messages.Event) -> list[messages.Event]:
         self._queue.pop(0)
         return [event]
 

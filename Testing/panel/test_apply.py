@@ -48,9 +48,9 @@ def test_worker_gets_what_was_selected(four, apply, ui, worker, widget):
     apply()
     (request,) = worker.requests
     assert set(request.volumes) == {Modality.T1C, Modality.FLAIR}
-    assert request.refinement.thresholds["WT"] == 0.3
-    assert request.preprocessing.registration == "off"
-    assert (request.options.backend, request.options.model) == ("auto", "full")
+    assert request.options.refinement.thresholds["WT"] == 0.3
+    assert request.options.preprocessing.registration == "off"
+    assert (request.options.engine.backend, request.options.model) == ("auto", "full")
 
 
 def test_result_lies_in_the_study_of_its_reference(four, apply, slicer):

@@ -41,9 +41,9 @@ def test_verification_goes_into_table_and_manifest(result, ui, wait, widget):
 def test_compare_runs_every_backend_that_can(result, ui, wait, widget, worker, slicer):
     ui.compareButton.click()
     wait(lambda: not widget.panel.running)
-    measured = [request for request in worker.requests if request.iterations]
-    assert [r.options.backend for r in measured] == ["onnxruntime"]
-    assert measured[0].options.precision == "fp32"
+    measured = [request for request in worker.requests if request.options.iterations]
+    assert [r.options.engine.backend for r in measured] == ["onnxruntime"]
+    assert measured[0].options.engine.precision == "fp32"
     chart = result.GetNodeReference("BrainSegAccel.Chart")
     selection = slicer.app.applicationLogic().GetSelectionNode()
     assert selection.GetActivePlotChartID() == chart.GetID()

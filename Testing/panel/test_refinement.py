@@ -123,6 +123,6 @@ def test_run_inside_a_region(ui, result, slicer, wait, widget, worker):
     ui.roiRunButton.click()
     wait(lambda: not widget.panel.running)
     request = worker.requests[-1]
-    np.testing.assert_allclose(request.roi.centre, centre * (-1, -1, 1))
-    assert request.base is not None
+    np.testing.assert_allclose(request.options.roi.centre, centre * (-1, -1, 1))
+    assert request.options.base is not None
     assert ui.undoButton.enabled

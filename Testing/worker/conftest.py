@@ -9,12 +9,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from asked import on
 from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.study import Study
-from BrainSegAccelLib.worker import events
+from BrainSegAccelLib.worker import messages
 from BrainSegAccelLib.worker.client import WorkerClient
-from BrainSegAccelLib.worker.requests import Options, Request
+from BrainSegAccelLib.worker.messages import Request
 
 LONG_SECONDS = 300.0
 """What only a worker that hangs exceeds; busy machines are slow."""
@@ -30,7 +32,7 @@ class Desk:
     """
 
     client: WorkerClient
-    seen: list[events.Event] = field(default_factory=list)
+    seen: list[messages.Event] = field(default_factory=list)
     late: float = 0.0
 
     @property
@@ -39,7 +41,7 @@ class Desk:
         assert self.client.pid is not None, "no worker runs"
         return self.client.pid
 
-    def poll(self) -> list[events.Event]:
+    def poll(self) -> list[messages.Event]:
         """Sleep and poll once."""
         started = time.monotonic()
         time.sleep(BETWEEN_SECONDS)
@@ -48,7 +50,7 @@ class Desk:
         self.seen += happened
         return happened
 
-    def until(self, there: Callable[[events.Event], bool]) -> events.Event:
+    def until(self, there: Callable[[messages.Event], bool]) -> messages.Event:
         """Poll until an event comes."""
         started = time.monotonic()
         while time.monotonic() - started < LONG_SECONDS:
@@ -57,27 +59,27 @@ class Desk:
                     return event
         raise TimeoutError(f"state {self.client.state}, tasks {self.client.tasks}")
 
-    def stage(self, *names: str) -> events.Progress:
+    def stage(self, *names: str) -> messages.Progress:
         """Poll until one of these stages runs."""
-        found = self.until(lambda e: isinstance(e, events.Progress) and e.stage in names)
-        assert isinstance(found, events.Progress)
+        found = self.until(lambda e: isinstance(e, messages.Progress) and e.stage in names)
+        assert isinstance(found, messages.Progress)
         return found
 
-    def answer(self, task: int) -> events.Event:
+    def answer(self, task: int) -> messages.Event:
         """Poll until the task is answered."""
         return self.until(
-            lambda e: not isinstance(e, events.Progress | events.Lost) and e.task == task
+            lambda e: not isinstance(e, messages.Progress | messages.Lost) and e.task == task
         )
 
-    def ask(self, request: Request) -> events.Event:
+    def ask(self, request: Request) -> messages.Event:
         """Submit a request and poll until it is answered."""
         return self.answer(self.client.submit(request))
 
 
 @pytest.fixture(scope="session")
-def options(tiny_card: Path) -> Options:
+def options(tiny_card: Path) -> RunOptions:
     """The tiny model on a runtime that keeps no cache."""
-    return Options(model=str(tiny_card), backend="onnxruntime")
+    return on("onnxruntime", tiny_card)
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from asked import asking, segment, warm_up
 from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.survey import survey
@@ -21,34 +21,34 @@ from BrainSegAccelLib.manifest.schema import validate
 from BrainSegAccelLib.manifest.write import to_json
 from BrainSegAccelLib.postprocessing.refine import refine
 from BrainSegAccelLib.postprocessing.refinement import Refinement
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.study import Study
-from BrainSegAccelLib.worker import events
-from BrainSegAccelLib.worker.client import WorkerClient
-from BrainSegAccelLib.worker.protocol import State
-from BrainSegAccelLib.worker.requests import ListBackends, Options, Segment, WarmUp
+from BrainSegAccelLib.worker import messages
+from BrainSegAccelLib.worker.client import State, WorkerClient
+from BrainSegAccelLib.worker.messages import ListBackends
 
 Volumes = dict[Modality, Volume]
 
 
-def _segmented(event: events.Event) -> events.Segmented:
-    assert isinstance(event, events.Segmented), event
+def _segmented(event: messages.Event) -> messages.Segmented:
+    assert isinstance(event, messages.Segmented), event
     validate(json.loads(to_json(event.manifest)))
     return event
 
 
 def test_the_second_run_starts_no_process_and_builds_no_engine(
-    desk, volumes: Volumes, options: Options
+    desk, volumes: Volumes, options: RunOptions
 ) -> None:
     assert desk.client.state is State.STOPPED
     began = time.monotonic()
-    first = _segmented(desk.ask(Segment(volumes, options)))
+    first = _segmented(desk.ask(segment(volumes, options)))
     passed_ms = 1000.0 * (time.monotonic() - began)
     pid = desk.client.pid
     assert desk.client.state is State.IDLE
     known = len(desk.seen)
-    second = _segmented(desk.ask(Segment(volumes, options)))
+    second = _segmented(desk.ask(segment(volumes, options)))
     assert desk.client.pid == pid
 
     stages = first.manifest.latency.stages_ms
@@ -58,11 +58,13 @@ def test_the_second_run_starts_no_process_and_builds_no_engine(
     assert not {PROCESS_START, "engine"} & set(second.manifest.latency.stages_ms)
     assert first.manifest.inputs[0].sha256_of == "voxels"
 
-    shown = [e for e in desk.seen if isinstance(e, events.Progress)]
+    shown = [e for e in desk.seen if isinstance(e, messages.Progress)]
     assert shown[0].stage == "start worker"
     assert {"send volumes", "network", "postprocess"} <= {e.stage for e in shown}
     # From how long the first one took, the second one's bar and time left are known.
-    later = [e for e in desk.seen[known:] if isinstance(e, events.Progress) and e.stage == "record"]
+    later = [
+        e for e in desk.seen[known:] if isinstance(e, messages.Progress) and e.stage == "record"
+    ]
     assert all(e.fraction and e.seconds_left is not None for e in later)
 
     plain = Pipeline(options.model, EngineChoice(backend="onnxruntime")).run(Study(volumes))
@@ -75,44 +77,44 @@ def test_the_second_run_starts_no_process_and_builds_no_engine(
         )
 
 
-def test_volumes_go_over_once(desk, volumes: Volumes, options: Options) -> None:
+def test_volumes_go_over_once(desk, volumes: Volumes, options: RunOptions) -> None:
     def names() -> set[str]:
-        return {message.array.name for message in desk.client._known.values()}
+        return {handle.array.name for handle in desk.client._known.values()}
 
-    first = _segmented(desk.ask(Segment(volumes, options)))
+    first = _segmented(desk.ask(segment(volumes, options)))
     there = names()
     assert len(there) == len(volumes)
-    desk.ask(WarmUp(options))
-    again = _segmented(desk.ask(Segment(volumes, options)))
+    desk.ask(warm_up(options))
+    again = _segmented(desk.ask(segment(volumes, options)))
     assert names() == there
     np.testing.assert_array_equal(first.kept.values, again.kept.values)
     assert first.manifest.inputs == again.manifest.inputs
 
     # A refused request makes nothing sure; another process has nothing.
-    assert isinstance(desk.ask(Segment(volumes, replace(options, backend="cudnn"))), events.Failed)
+    assert isinstance(desk.ask(segment(volumes, options, backend="cudnn")), messages.Failed)
     other = Volume(2 * volumes[Modality.T2].array, volumes[Modality.T2].affine, "other")
-    changed = _segmented(desk.ask(Segment({**volumes, Modality.T2: other}, options)))
+    changed = _segmented(desk.ask(segment({**volumes, Modality.T2: other}, options)))
     assert len(names() & there) == len(volumes) - 1
     digests = [record.sha256 for record in changed.manifest.inputs]
     assert sum(d == f.sha256 for d, f in zip(digests, first.manifest.inputs, strict=True)) == 3
     psutil.Process(desk.pid).kill()
-    desk.until(lambda event: isinstance(event, events.Lost))
+    desk.until(lambda event: isinstance(event, messages.Lost))
     assert not names()
-    _segmented(desk.ask(Segment(volumes, options)))
+    _segmented(desk.ask(segment(volumes, options)))
     assert not names() & there
 
 
 def test_refinement_region_benchmark_and_verification(
-    desk, volumes: Volumes, options: Options
+    desk, volumes: Volumes, options: RunOptions
 ) -> None:
     loose = Refinement(thresholds=dict.fromkeys(("ET", "TC", "WT"), 0.3), smallest_lesion_ml=0.0)
-    whole = _segmented(desk.ask(Segment(volumes, options, refinement=loose)))
+    whole = _segmented(desk.ask(segment(volumes, options, refinement=loose)))
     again = refine(whole.kept, loose.resolve(whole.kept.outputs))
     np.testing.assert_array_equal(whole.segmentation.labels, again.labels)
     corners = Study(volumes).reference_grid.corners()
     centre = corners.mean(axis=0)
     roi = Roi.from_corners(centre - 5.0, centre + 5.0)
-    request = Segment(volumes, options, refinement=loose, roi=roi, base=whole.kept)
+    request = segment(volumes, options, refinement=loose, roi=roi, base=whole.kept)
     part = _segmented(desk.ask(request))
     assert whole.manifest.outputs[0].thresholds["TC"] == 0.3
     assert whole.manifest.outputs[0].scope == "whole head"
@@ -122,7 +124,8 @@ def test_refinement_region_benchmark_and_verification(
     np.testing.assert_array_equal(
         part.segmentation.labels[outside], whole.segmentation.labels[outside]
     )
-    judged = _segmented(desk.ask(replace(request, iterations=20, verify=True)))
+    asked = asking(request.options, iterations=20, verify=True)
+    judged = _segmented(desk.ask(segment(volumes, asked)))
     latency, quality = judged.manifest.latency, judged.manifest.quality_retention
     assert latency.model_only.iterations == latency.end_to_end.iterations == 20
     assert "no transfer" in latency.end_to_end.includes
@@ -133,7 +136,7 @@ def test_refinement_region_benchmark_and_verification(
 
 
 def test_what_cannot_be_used_is_said_and_the_worker_lives_on(
-    desk, volumes: Volumes, options: Options
+    desk, volumes: Volumes, options: RunOptions
 ) -> None:
     nan = volumes[Modality.T2].array.copy()
     nan[3, 4, 5] = np.nan
@@ -142,75 +145,70 @@ def test_what_cannot_be_used_is_said_and_the_worker_lives_on(
     grid = Study(volumes).reference_grid
     other = Volume(np.ones((30, 30, 30), dtype=np.float32), np.eye(4) * np.nan, "lost")
     refused = [
-        (Segment({}, options), "no input volume"),
+        (segment({}, options), "no input volume"),
         (
-            Segment({**volumes, Modality.T2: Volume(nan, grid.affine, "spoilt")}, options),
+            segment({**volumes, Modality.T2: Volume(nan, grid.affine, "spoilt")}, options),
             "spoilt: 1 voxels are NaN or infinite; repair or export it again",
         ),
-        (Segment({Modality.T1: two}, options), "dot: image of 2 x 1 x 1 mm cannot hold a brain"),
-        (Segment({Modality.T1: other}, options), "lost: orientation, voxel size or position"),
+        (segment({Modality.T1: two}, options), "dot: image of 2 x 1 x 1 mm cannot hold a brain"),
+        (segment({Modality.T1: other}, options), "lost: orientation, voxel size or position"),
         (
-            Segment(volumes, options, iterations=3),
-            "--benchmark: 3 is out of range; give 20 or more",
-        ),
-        (
-            Segment(
+            segment(
                 volumes, options, brain_mask=Volume(np.zeros_like(nan), grid.affine, "nothing")
             ),
             "nothing: no voxel of the brain mask lies in",
         ),
-        (Segment(volumes, options, roi=far), "region of interest: lies outside of the head"),
-        (Segment(volumes, replace(options, backend="cudnn")), "unknown backend 'cudnn'"),
-        (Segment(volumes, replace(options, model="huge")), "no model named 'huge'"),
-        (WarmUp(replace(options, precision="fp8")), "unknown precision 'fp8'"),
-        (WarmUp(replace(options, backend=7)), "request: options.backend: Input should be a valid"),
+        (segment(volumes, options, roi=far), "region of interest: lies outside of the head"),
+        (segment(volumes, options, backend="cudnn"), "unknown backend 'cudnn'"),
+        (segment(volumes, options, model="huge"), "no model named 'huge'"),
+        (warm_up(options, backend="cudnn"), "unknown backend 'cudnn'"),
     ]
     pids = set()
     for request, message in refused:
         failed = desk.ask(request)
-        assert isinstance(failed, events.Failed)
+        assert isinstance(failed, messages.Failed)
         assert message in failed.message
         assert failed.unusable_input
         assert len(failed.message.splitlines()) == 1
         pids.add(desk.client.pid)
     assert len(pids) == 1
-    _segmented(desk.ask(Segment(volumes, options)))
+    _segmented(desk.ask(segment(volumes, options)))
 
 
-def test_warming_up_and_listing(desk, options: Options) -> None:
-    warm = desk.ask(WarmUp(options))
-    assert isinstance(warm, events.Warmed)
+def test_warming_up_and_listing(desk, options: RunOptions) -> None:
+    warm = desk.ask(warm_up(options))
+    assert isinstance(warm, messages.Warmed)
     assert (warm.backend, warm.precision, warm.device, warm.built) == (
         "onnxruntime",
         "fp32",
         Device.CPU,
         True,
     )
-    again = desk.ask(WarmUp(options))
-    assert isinstance(again, events.Warmed)
+    again = desk.ask(warm_up(options))
+    assert isinstance(again, messages.Warmed)
     assert not again.built
     listed = desk.ask(ListBackends())
-    assert isinstance(listed, events.Listed)
+    assert isinstance(listed, messages.Listed)
     assert listed.combinations == survey()
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(
-    desk, volumes: Volumes, options: Options, cache_folder: Path
+    desk, volumes: Volumes, options: RunOptions, cache_folder: Path
 ) -> None:
     cache_folder.write_text("no folder can be made here")
-    done = _segmented(desk.ask(Segment(volumes, replace(options, backend="openvino"))))
+    done = _segmented(desk.ask(segment(volumes, options, backend="openvino")))
     (warning,) = done.warnings
     assert warning.startswith("engine not cached: ")
     assert not done.manifest.runtime.engine.cache_hit
 
 
-def test_tasks_wait_for_one_another(desk, volumes: Volumes, options: Options) -> None:
-    numbers = [desk.client.submit(r) for r in (WarmUp(options), ListBackends(), WarmUp(options))]
+def test_tasks_wait_for_one_another(desk, volumes: Volumes, options: RunOptions) -> None:
+    numbers = [desk.client.submit(r) for r in (warm_up(options), ListBackends(), warm_up(options))]
     assert desk.client.tasks == tuple(numbers)
     desk.client.cancel(numbers[1])
-    assert isinstance(desk.answer(numbers[1]), events.Cancelled)
+    assert isinstance(desk.answer(numbers[1]), messages.Cancelled)
     desk.answer(numbers[2])
-    answers = [e.task for e in desk.seen if not isinstance(e, events.Progress)]
+    answers = [e.task for e in desk.seen if not isinstance(e, messages.Progress)]
     assert answers == [numbers[1], numbers[0], numbers[2]]
     assert desk.client.tasks == ()
 
@@ -220,8 +218,8 @@ def test_a_worker_that_cannot_start_is_explained(cache_folder: Path) -> None:
         client = WorkerClient(python)
         client.submit(ListBackends())
         started = time.monotonic()
-        happened: list[events.Event] = []
-        while not any(isinstance(e, events.Failed) for e in happened):
+        happened: list[messages.Event] = []
+        while not any(isinstance(e, messages.Failed) for e in happened):
             assert time.monotonic() - started < 120
             happened += client.poll()
             time.sleep(0.01)
@@ -229,9 +227,9 @@ def test_a_worker_that_cannot_start_is_explained(cache_folder: Path) -> None:
         client.close()
 
 
-def test_a_closed_client_takes_nothing(options: Options) -> None:
+def test_a_closed_client_takes_nothing(options: RunOptions) -> None:
     client = WorkerClient()
     client.close()
     with pytest.raises(InputError, match="worker: is closed"):
-        client.submit(WarmUp(options))
+        client.submit(warm_up(options))
     assert client.poll() == []

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from asked import segment, warm_up
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.manifest.model import PROCESS_START
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.study.modality import Modality
-from BrainSegAccelLib.worker import events
+from BrainSegAccelLib.worker import messages
 from BrainSegAccelLib.worker.client import WorkerClient
-from BrainSegAccelLib.worker.memory import make_folder
-from BrainSegAccelLib.worker.requests import ListBackends, Options, Segment, WarmUp
+from BrainSegAccelLib.worker.messages import ListBackends
+from BrainSegAccelLib.worker.transfer import make_folder
 
 Volumes = dict[Modality, Volume]
 ENDLESS = 100_000
@@ -49,36 +51,36 @@ def _files(folder: Path) -> set[Path]:
 
 
 def test_cancelled_at_ten_random_moments(
-    desk, volumes: Volumes, options: Options, cache_folder: Path, children
+    desk, volumes: Volumes, options: RunOptions, cache_folder: Path, children
 ) -> None:
     me = psutil.Process()
-    desk.ask(Segment(volumes, options))
+    desk.ask(segment(volumes, options))
     before = _files(cache_folder)
     rng = random.Random(0)
     for _ in range(10):
-        task = desk.client.submit(Segment(volumes, options, iterations=ENDLESS))
+        task = desk.client.submit(segment(volumes, options, iterations=ENDLESS))
         until = time.monotonic() + rng.uniform(0.0, 1.5)
         while time.monotonic() < until:
             desk.poll()
         late = desk.late
         cancelled = time.monotonic()
         desk.client.cancel(task)
-        assert isinstance(desk.answer(task), events.Cancelled)
+        assert isinstance(desk.answer(task), messages.Cancelled)
         # What a busy machine took away from this very loop is not the worker's.
         assert time.monotonic() - cancelled < 1.0 + 3 * (desk.late - late)
         assert _blocks(me.pid) == []
         assert len(children()) <= 1
     assert _files(cache_folder) == before
-    assert isinstance(desk.ask(Segment(volumes, options)), events.Segmented)
+    assert isinstance(desk.ask(segment(volumes, options)), messages.Segmented)
     desk.client.close()
     assert children() == []
     assert _shared_with(me.pid) == []
 
 
 def test_a_task_that_does_not_let_go_is_ended_with_its_process(
-    desk, volumes: Volumes, options: Options
+    desk, volumes: Volumes, options: RunOptions
 ) -> None:
-    task = desk.client.submit(Segment(volumes, options, iterations=ENDLESS))
+    task = desk.client.submit(segment(volumes, options, iterations=ENDLESS))
     desk.stage(f"benchmark: model only, {ENDLESS} iterations")
     pid = desk.pid
     psutil.Process(pid).send_signal(signal.SIGSTOP)
@@ -86,94 +88,102 @@ def test_a_task_that_does_not_let_go_is_ended_with_its_process(
     desk.client.cancel(task)
     ended = desk.answer(task)
     assert time.monotonic() - cancelled < 1.0 + 3 * (desk.late - late)
-    assert ended == events.Cancelled(task, warm=False)
+    assert ended == messages.Cancelled(task=task, warm=False)
     assert not psutil.pid_exists(pid)
-    again = desk.ask(Segment(volumes, options))
-    assert isinstance(again, events.Segmented)
+    again = desk.ask(segment(volumes, options))
+    assert isinstance(again, messages.Segmented)
     assert desk.client.pid != pid
     assert {PROCESS_START, "engine"} <= set(again.manifest.latency.stages_ms)
 
 
-def test_a_killed_worker_is_reported_and_replaced(desk, volumes: Volumes, options: Options) -> None:
-    task = desk.client.submit(Segment(volumes, options, iterations=ENDLESS))
-    waiting = desk.client.submit(WarmUp(options))
+def test_a_killed_worker_is_reported_and_replaced(
+    desk, volumes: Volumes, options: RunOptions
+) -> None:
+    task = desk.client.submit(segment(volumes, options, iterations=ENDLESS))
+    waiting = desk.client.submit(warm_up(options))
     desk.stage(f"benchmark: model only, {ENDLESS} iterations")
     pid = desk.pid
     psutil.Process(pid).kill()
     failed = desk.answer(task)
-    assert isinstance(failed, events.Failed)
+    assert isinstance(failed, messages.Failed)
     assert "memory ran out, most likely" in failed.message
     assert not failed.unusable_input
-    assert isinstance(desk.answer(waiting), events.Warmed)
+    assert isinstance(desk.answer(waiting), messages.Warmed)
     assert desk.client.pid != pid
 
 
-def test_a_worker_killed_while_idle_is_replaced(desk, options: Options) -> None:
+def test_a_worker_killed_while_idle_is_replaced(desk, options: RunOptions) -> None:
     desk.ask(ListBackends())
     psutil.Process(desk.pid).kill()
-    lost = desk.until(lambda event: isinstance(event, events.Lost))
+    lost = desk.until(lambda event: isinstance(event, messages.Lost))
     assert "exit code -9" in lost.message
-    assert isinstance(desk.ask(ListBackends()), events.Listed)
+    assert isinstance(desk.ask(ListBackends()), messages.Listed)
 
 
-def test_the_last_lines_of_a_crash_are_reported(desk, options: Options) -> None:
+def test_the_last_lines_of_a_crash_are_reported(desk, options: RunOptions) -> None:
     """Python names the threads of a process that is told to abort."""
     desk.ask(ListBackends())
-    task = desk.client.submit(WarmUp(options))
+    task = desk.client.submit(warm_up(options))
     psutil.Process(desk.pid).send_signal(signal.SIGABRT)
-    happened = desk.until(lambda e: isinstance(e, events.Lost | events.Failed | events.Warmed))
-    if isinstance(happened, events.Warmed):  # It was done before it was told.
+    happened = desk.until(
+        lambda e: isinstance(e, messages.Lost | messages.Failed | messages.Warmed)
+    )
+    if isinstance(happened, messages.Warmed):  # It was done before it was told.
         assert happened.task == task
-        happened = desk.until(lambda e: isinstance(e, events.Lost))
+        happened = desk.until(lambda e: isinstance(e, messages.Lost))
     assert "crashed" in happened.message
     assert any("Fatal Python error: Aborted" in line for line in happened.log)
 
 
-def test_a_worker_that_hangs_is_ended(cache_folder: Path, options: Options, desk) -> None:
+def test_a_worker_that_hangs_is_ended(cache_folder: Path, options: RunOptions, desk) -> None:
     desk.client = WorkerClient(patience=3.0)
     desk.ask(ListBackends())
     pid = desk.pid
     psutil.Process(pid).send_signal(signal.SIGSTOP)
-    task = desk.client.submit(WarmUp(options))
+    task = desk.client.submit(warm_up(options))
     failed = desk.answer(task)
-    assert isinstance(failed, events.Failed)
+    assert isinstance(failed, messages.Failed)
     assert "did not answer for" in failed.message
     assert not psutil.pid_exists(pid)
-    assert isinstance(desk.ask(ListBackends()), events.Listed)
+    assert isinstance(desk.ask(ListBackends()), messages.Listed)
 
 
 def test_behind_a_launcher_the_worker_itself_is_ended(
-    desk, volumes: Volumes, options: Options, tmp_path: Path, children
+    desk, volumes: Volumes, options: RunOptions, tmp_path: Path, children
 ) -> None:
     """Slicer's Python is a program that starts another one, and waits for it."""
     launcher = tmp_path / "launcher"
     launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n')
     launcher.chmod(0o700)
     desk.client = WorkerClient(launcher)
-    task = desk.client.submit(Segment(volumes, options, iterations=ENDLESS))
+    task = desk.client.submit(segment(volumes, options, iterations=ENDLESS))
     desk.stage(f"benchmark: model only, {ENDLESS} iterations")
     worker = psutil.Process(desk.pid)
     (launched,) = [child for child in children() if child != worker]
     assert launched in worker.parents()
     worker.send_signal(signal.SIGSTOP)
     desk.client.cancel(task)
-    assert desk.answer(task) == events.Cancelled(task, warm=False)
+    assert desk.answer(task) == messages.Cancelled(task=task, warm=False)
     _wait_for(lambda: not worker.is_running(), "the worker lives on")
 
 
 PARENT = """
 import sys, time
 import numpy as np
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.worker.client import WorkerClient
-from BrainSegAccelLib.worker.requests import Options, Segment
+from BrainSegAccelLib.worker.messages import Segment
+from BrainSegAccelLib.backends.choice import EngineChoice
+from BrainSegAccelLib.runs.options import RunOptions
 
 rng = np.random.default_rng(0)
 volume = Volume(rng.random((30, 40, 28), dtype=np.float32), np.eye(4))
 client = WorkerClient()
-options = Options(sys.argv[1], "onnxruntime")
-client.submit(Segment({Modality.T1: volume}, options, iterations=100_000))
+engine = EngineChoice(backend="onnxruntime")
+options = RunOptions(model=sys.argv[1], engine=engine, iterations=100_000)
+client.submit(Segment(volumes={Modality.T1: volume}, options=options))
 told = False
 while True:
     for event in client.poll():
@@ -185,7 +195,7 @@ while True:
 
 
 def test_the_worker_ends_with_its_parent_however_that_ends(
-    cache_folder: Path, options: Options
+    cache_folder: Path, options: RunOptions
 ) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, options.model], stdout=subprocess.PIPE, text=True
@@ -219,16 +229,16 @@ def test_strangers_are_not_let_in(desk) -> None:
         stranger = socket.socket(socket.AF_UNIX)
         stranger.connect(str(folder / "socket"))
         stranger.sendall(said)
-    assert isinstance(desk.answer(task), events.Listed)
+    assert isinstance(desk.answer(task), messages.Listed)
     assert desk.client.pid != 1
 
 
 @pytest.mark.parametrize("moment", ["at once", "while it starts", "while it works"])
 def test_closing_leaves_nothing(
-    desk, volumes: Volumes, options: Options, moment: str, children
+    desk, volumes: Volumes, options: RunOptions, moment: str, children
 ) -> None:
     me = psutil.Process()
-    desk.client.submit(Segment(volumes, options, iterations=ENDLESS))
+    desk.client.submit(segment(volumes, options, iterations=ENDLESS))
     if moment == "while it starts":
         desk.poll()
     elif moment == "while it works":

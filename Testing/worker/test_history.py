@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from BrainSegAccelLib.worker.history import History
+from BrainSegAccelLib.worker.time_left import History
 
 STAGES = (("engine", 1.25), ("network", 2.5))
 

@@ -1,9 +1,9 @@
 """How values with arrays in them are written down and read again.
 
-Written as JSON, an array is named by its digest: that is what a record keeps of it. A `Carrier`,
-given to pydantic as context, brings arrays elsewhere and writes what stands for them there, so that
-whole values go to another process as they are. A name that may be a patient's goes with a carrier
-only.
+Written as JSON, an array is named by its digest: that is what a record keeps of it. A `Packer`,
+given to pydantic as context, brings arrays elsewhere and writes what stands for them there; an
+`Unpacker` brings them back: so whole values go to another process as they are. Names that may be a
+patient's are written only with a packer.
 """
 
 from __future__ import annotations
@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class Carrier(Protocol):
-    """Brings arrays and volumes to where values are read again, or from there."""
+class Packer(Protocol):
+    """Brings arrays and volumes to where values are read again."""
 
-    def put(self, value: NDArray[np.generic] | Volume) -> Any:
+    def put(self, value: NDArray[np.generic] | Volume, /) -> Any:
         """Return what stands for an array or a volume, as JSON has it."""
         ...
 
-    def take(self, told: Any) -> NDArray[np.generic] | Volume:
+
+@runtime_checkable
+class Unpacker(Protocol):
+    """Brings arrays and volumes from where a `Packer` has brought them."""
+
+    def take(self, told: Any, /) -> NDArray[np.generic] | Volume:
         """Return the array or volume that something stands for.
 
         :raises ValueError: it stands for none.
@@ -44,7 +49,7 @@ def carried(kind: type, digest: Callable[[Any], Any]) -> CoreSchema:
     """
 
     def read(value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, kind) and isinstance(info.context, Carrier):
+        if not isinstance(value, kind) and isinstance(info.context, Unpacker):
             value = info.context.take(value)
         if not isinstance(value, kind):
             raise ValueError(f"not a {kind.__name__}")
@@ -53,7 +58,7 @@ def carried(kind: type, digest: Callable[[Any], Any]) -> CoreSchema:
     def write(value: Any, info: SerializationInfo) -> Any:
         if info.mode == "python":
             return value
-        return info.context.put(value) if isinstance(info.context, Carrier) else digest(value)
+        return info.context.put(value) if isinstance(info.context, Packer) else digest(value)
 
     return core_schema.with_info_plain_validator_function(
         read, serialization=core_schema.plain_serializer_function_ser_schema(write, info_arg=True)

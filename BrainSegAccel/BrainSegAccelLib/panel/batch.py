@@ -15,7 +15,7 @@ from ..manifest.model import OutputRecord
 from ..mrml.studies import SceneStudy, studies_in_scene
 from ..mrml.tables import fill_table
 from ..mrml.volumes import VolumeReader
-from ..worker.events import Progress
+from ..worker.messages import Progress
 from .inputs import seriesDescription
 from .scene_run import Finished, Order, SceneRun, Stopped
 from .tasks import Tasks

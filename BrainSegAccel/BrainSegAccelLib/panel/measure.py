@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from slicer.i18n import tr as _
 
+from ..backends.choice import EngineChoice
 from ..backends.survey import Combination
 from ..manifest.model import Manifest
 from ..mrml.measurements import benchmark_row, configuration
@@ -19,19 +20,19 @@ def racers(order: Order, combinations: Iterable[Combination]) -> list[Order]:
 
     ``auto`` as precision stands for FP32, and as device for the first that the backend runs on.
     """
-    wanted = order.options
+    wanted = order.options.engine
     precision = "fp32" if wanted.precision == AUTO else wanted.precision
     found: dict[str, Order] = {}
     for combination in combinations:
         fits = str(combination.precision) == precision
         fits &= wanted.device in (AUTO, str(combination.device))
         if combination.availability.ok and fits:
-            options = replace(
-                wanted,
+            engine = EngineChoice(
                 backend=combination.backend,
-                precision=precision,
-                device=str(combination.device),
+                precision=combination.precision,
+                device=combination.device,
             )
+            options = order.options.model_copy(update={"engine": engine})
             found.setdefault(combination.backend, replace(order, options=options))
     return list(found.values())
 

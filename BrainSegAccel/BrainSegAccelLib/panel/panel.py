@@ -14,7 +14,7 @@ from .parameters import BrainSegAccelParameterNode, inputsOf
 from .questions import Questions
 
 if TYPE_CHECKING:
-    from ..worker.protocol import Worker
+    from ..worker.client import Worker
     from .workbench import Workbench
 
 

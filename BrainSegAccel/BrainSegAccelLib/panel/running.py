@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ..worker.events import Progress
+from ..worker.messages import Progress
 from .questions import Questions
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import qt
 import slicer
@@ -14,7 +14,6 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..geometry.roi import Roi
 from ..geometry.volume import Volume
 from ..manifest.model import Manifest
 from ..manifest.revise import add_stages
@@ -25,10 +24,9 @@ from ..mrml.segmentation import replace_content
 from ..mrml.volumes import VolumeReader
 from ..postprocessing.kept import KeptProbabilities
 from ..postprocessing.refinement import Refinement
-from ..preprocessing.options import PreprocessingOptions
+from ..runs.options import RunOptions
 from ..study.modality import Modality, reference_of
-from ..worker.events import Cancelled, Event, Failed, Progress, Segmented
-from ..worker.requests import Options, Segment
+from ..worker.messages import Cancelled, Event, Failed, Progress, Segment, Segmented
 from .tasks import Tasks
 
 
@@ -44,15 +42,13 @@ class Order:
 
     volumes: Mapping[Modality, vtkMRMLScalarVolumeNode]
     output: vtkMRMLSegmentationNode | None
-    options: Options
-    preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
+    options: RunOptions
     brainMask: vtkMRMLSegmentationNode | None = None
-    refinement: Refinement = field(default_factory=Refinement)
-    iterations: int | None = None
-    verify: bool = False
-    roi: Roi | None = None
-    base: KeptProbabilities | None = None
     measureOnly: bool = False
+
+    def asking(self, **changes: Any) -> Order:
+        """Return the order with other options, by the names of their fields."""
+        return replace(self, options=self.options.model_copy(update=changes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +176,7 @@ class SceneRun:
 
     def _read(self, reader: VolumeReader) -> Iterator[None]:
         order, volumes = self._order, dict[Modality, Volume]()
-        self._listener.onProgress(Progress(0, _("read"), None, None))
+        self._listener.onProgress(Progress(task=0, stage=_("read")))
         for modality, node in order.volumes.items():
             yield
             if node.GetScene() is None:
@@ -188,17 +184,8 @@ class SceneRun:
             volumes[modality] = yield from self._timed_steps("read", reader.read_in_steps(node))
         yield
         mask = mask_from_node(order.brainMask) if order.brainMask is not None else None
-        request = Segment(
-            volumes,
-            order.options,
-            preprocessing=order.preprocessing,
-            refinement=order.refinement,
-            iterations=order.iterations,
-            verify=order.verify,
-            roi=order.roi,
-            base=order.base,
-            brain_mask=mask,
-        )
+        options = order.options.model_copy(update={"brain_mask": mask})
+        request = Segment(volumes=volumes, options=options)
         self._task = self._tasks.submit(request, self._onEvent)
 
     def _onEvent(self, event: Event) -> None:
@@ -214,9 +201,11 @@ class SceneRun:
             self._end(Stopped())
 
     def _write(self, result: Segmented) -> Iterator[None]:
-        self._listener.onProgress(Progress(result.task, _("write"), 1.0, 0.0))
+        self._listener.onProgress(
+            Progress(task=result.task, stage=_("write"), fraction=1.0, seconds_left=0.0)
+        )
         yield
-        notes = list(result.warnings)
+        notes = list(result.manifest.warnings)
         reference = self._reference if self._reference.GetScene() is not None else None
         if reference is None:
             notes.append(_("The reference volume was removed; the result lies where it was."))
@@ -252,7 +241,7 @@ class SceneRun:
                 output,
                 manifest,
                 result.kept,
-                self._order.refinement,
+                self._order.options.refinement,
                 changed,
                 previous,
                 tuple(notes),

@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 import qt
 
-from ..worker.events import Event, Lost, Progress
-from ..worker.protocol import Worker
-from ..worker.requests import Request
+from ..worker.client import Worker
+from ..worker.messages import Event, Lost, Progress, Request
 
 BUSY_MS, IDLE_MS = 5, 1000
 """Milliseconds between two polls while there are tasks, and while there are none."""

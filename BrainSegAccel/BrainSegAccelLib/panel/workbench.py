@@ -15,15 +15,14 @@ from ..mrml.contents import made_by_a_person
 from ..mrml.measurements import keep_measurements
 from ..mrml.roi import roi_from_node
 from ..mrml.volumes import VolumeReader
-from ..preprocessing.options import BrainExtraction, PreprocessingOptions, RegistrationMode
-from ..worker.events import Event, Failed, Listed, Progress
-from ..worker.protocol import Worker
-from ..worker.requests import ListBackends, Options
+from ..worker.client import Worker
+from ..worker.messages import Event, Failed, ListBackends, Listed, Progress
+from .asked import optionsOf
 from .batch import Batch
 from .choices import Selectors
 from .history import History
 from .measure import benchmarkSummary, qualitySummary, racers
-from .parameters import BrainSegAccelParameterNode, inputsOf, modelOf
+from .parameters import BrainSegAccelParameterNode, inputsOf
 from .questions import Overwrite, Questions
 from .readiness import whatIsMissing
 from .refinement import Relabelling, Sliders, refinementOf, resetRefinement
@@ -191,21 +190,8 @@ class Workbench:
 
     def _order(self) -> Order:
         parameters = self._now
-        options = Options(
-            modelOf(parameters), parameters.backend, parameters.precision, parameters.device
-        )
-        return Order(
-            inputsOf(parameters),
-            parameters.segmentation,
-            options,
-            PreprocessingOptions(
-                registration=RegistrationMode(parameters.registration),
-                bias_correction=parameters.biasCorrection,
-                brain_extraction=BrainExtraction(parameters.brainExtraction),
-            ),
-            parameters.brainMask,
-            refinementOf(parameters),
-        )
+        options = optionsOf(parameters)
+        return Order(inputsOf(parameters), parameters.segmentation, options, parameters.brainMask)
 
     def _start(self, orders: list[Order]) -> None:
         self._owner = self._parameters
@@ -214,7 +200,7 @@ class Workbench:
 
     def _next(self) -> None:
         order = self._waiting.pop(0)
-        name = order.options.backend if self._waiting or order.iterations else ""
+        name = order.options.engine.backend if self._waiting or order.options.iterations else ""
         self._display.begin(name)
         self._run = SceneRun(order, self._tasks, self._reader, self)
         self.update()
@@ -237,7 +223,7 @@ class Workbench:
             self._display.say(str(error), error=True)
             return
         base = self._relabelling.kept(self._now.segmentation)
-        self._start([replace(self._order(), roi=roi, base=base)])
+        self._start([self._order().asking(roi=roi, base=base)])
 
     def _benchmark(self) -> None:
         self._start([self._measuring(iterations=self._now.iterations)])
@@ -253,7 +239,7 @@ class Workbench:
             self._start(orders)
 
     def _measuring(self, **changes: Any) -> Order:
-        return replace(self._order(), measureOnly=True, **changes)
+        return replace(self._order().asking(**changes), measureOnly=True)
 
     def _undo(self) -> None:
         self._history.undo(self._now.segmentation)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.carried import Carried
 from ..geometry.volume import Grid
 from .label_scheme import LabelScheme
 
@@ -20,7 +22,7 @@ class Segmentation:
     :param grid: where the labels lie, LPS mm; the reference volume's own grid.
     """
 
-    labels: NDArray[np.uint8]
+    labels: Annotated[NDArray[np.uint8], Carried]
     grid: Grid
     scheme: LabelScheme
 

@@ -5,23 +5,40 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from pydantic import ValidationError
-
 from ..errors import BrainSegAccelError, InputError
+from ..geometry.volume import Volume
 from ..manifest.model import PROCESS_START, Manifest
 from ..manifest.revise import add_stages
-from ..records import first_problem
-from . import events, messages
 from .link import Link, WorkerGone
-from .memory import Block, discard
-from .protocol import State
-from .requests import Request, Segment
-from .timeline import Timeline
-from .transfer import Known, Steps, pack, unpack_segmented
+from .messages import (
+    Advanced,
+    Alive,
+    Answer,
+    Asked,
+    Begun,
+    Cancel,
+    Cancelled,
+    Event,
+    Failed,
+    FromWorker,
+    Hello,
+    Lost,
+    Message,
+    Planned,
+    Progress,
+    Received,
+    Request,
+    Segment,
+    Segmented,
+)
+from .time_left import Timeline
+from .transfer import Block, Known, Packed, Steps, discard, pack
 
 CANCEL_GRACE_SECONDS = 0.4
 """A cancelled task that has not let go by then goes with its process."""
@@ -33,6 +50,66 @@ _PROGRESS_SECONDS = 0.05
 STARTING, SENDING, TRANSFER = "start worker", "send volumes", "transfer"
 
 
+class State(StrEnum):
+    """What the worker process does."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+
+
+class Worker(Protocol):
+    """One background process with a warm model, seen from the program that owns it.
+
+    Nothing here waits: each call returns within milliseconds, and everything goes on only inside
+    of `poll`, which starts no thread. Call it from a timer: every 10 ms while there are tasks, as
+    volumes are copied a piece with each call; once a second while there are none.
+    """
+
+    @property
+    def state(self) -> State:
+        """What the process does."""
+        ...
+
+    @property
+    def tasks(self) -> tuple[int, ...]:
+        """The tasks that are not answered yet, the current one first."""
+        ...
+
+    def start(self) -> None:
+        """Start the process unless it is there; `submit` does so too."""
+        ...
+
+    def submit(self, request: Request) -> int:
+        """Queue a request and return the number of its task, 1 and up.
+
+        Tasks run one after the other. Each is answered by exactly one of `Segmented`,
+        `Warmed`, `Listed`, `Failed` and `Cancelled`.
+
+        :raises InputError: the worker is closed.
+        """
+        ...
+
+    def cancel(self, task: int) -> None:
+        """Ask for a task to end; `Cancelled` follows within a second.
+
+        A task that is finished meanwhile is answered as finished. Unknown numbers are ignored.
+        """
+        ...
+
+    def poll(self) -> list[Event]:
+        """Carry things forward a little and return what happened since the last call.
+
+        Takes at most about 15 ms. At most one `Progress` comes with each call.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the process and leave nothing of it; its tasks are not answered any more."""
+        ...
+
+
 @dataclass(eq=False)
 class _Task:
     """A request on its way.
@@ -40,7 +117,8 @@ class _Task:
     :param began: when it became the current one; None before.
     :param waited_ms: how long it then had to wait for the process to start.
     :param steps: what is left to do to send it.
-    :param known: volumes that the worker will have from then on.
+    :param known: volumes that the worker has or gets; those of the request stay there.
+    :param volumes: those of the request.
     :param held: its shared memory, until the worker has taken it.
     :param sent: whether the worker has it.
     :param cancelled: when it was.
@@ -52,8 +130,9 @@ class _Task:
     began: float | None = None
     waited_ms: float | None = None
     timeline: Timeline = field(default_factory=Timeline)
-    steps: Steps[messages.Asked] | None = None
+    steps: Steps[Packed] | None = None
     known: Known = field(default_factory=WeakKeyDictionary)
+    volumes: tuple[Volume, ...] = ()
     held: list[Block] = field(default_factory=list)
     sent: bool = False
     cancelled: float | None = None
@@ -61,7 +140,7 @@ class _Task:
 
 
 class WorkerClient:
-    """The `protocol.Worker` of this machine.
+    """The `Worker` of this machine.
 
     :param python: the Python that runs the worker, e.g. ``PythonSlicer``.
     :param patience: seconds without a sign of life after which the worker counts as hung. It gives
@@ -72,14 +151,14 @@ class WorkerClient:
         self._python, self._patience = Path(python), patience
         self._link: Link | None = None
         self._tasks: deque[_Task] = deque()
-        self._events: list[events.Event] = []
+        self._events: list[Event] = []
         self._known: Known = WeakKeyDictionary()
         self._numbers = 0
         self._closed = False
 
     @property
     def state(self) -> State:
-        """See `protocol.Worker.state`."""
+        """See `Worker.state`."""
         if self._link is None:
             return State.STOPPED
         if not self._link.ready:
@@ -88,7 +167,7 @@ class WorkerClient:
 
     @property
     def tasks(self) -> tuple[int, ...]:
-        """See `protocol.Worker.tasks`."""
+        """See `Worker.tasks`."""
         return tuple(task.number for task in self._tasks)
 
     @property
@@ -97,7 +176,7 @@ class WorkerClient:
         return self._link.pid if self._link else None
 
     def start(self) -> None:
-        """See `protocol.Worker.start`.
+        """See `Worker.start`.
 
         :raises RunError: it cannot be started.
         """
@@ -106,22 +185,22 @@ class WorkerClient:
             self._link = Link(self._python, self._patience)
 
     def submit(self, request: Request) -> int:
-        """See `protocol.Worker.submit`."""
+        """See `Worker.submit`."""
         self._check_open()
         self._numbers += 1
         self._tasks.append(_Task(self._numbers, request))
         return self._numbers
 
     def cancel(self, task: int) -> None:
-        """See `protocol.Worker.cancel`."""
+        """See `Worker.cancel`."""
         for found in self._tasks:
             if found.number == task and found.cancelled is None:
                 found.cancelled = time.monotonic()
                 if found.sent and self._link is not None:
-                    self._link.send(messages.CancelMessage(task=task))
+                    self._link.send(_line(Cancel(task=task)))
 
-    def poll(self) -> list[events.Event]:
-        """See `protocol.Worker.poll`."""
+    def poll(self) -> list[Event]:
+        """See `Worker.poll`."""
         try:
             self._drop_unsent()
             if self._tasks:
@@ -132,12 +211,12 @@ class WorkerClient:
         except WorkerGone as gone:
             self._lose(gone)
         except BrainSegAccelError as error:
-            self._answer(events.Failed(self._tasks[0].number, str(error), error.exit_code == 2))
+            self._answer(self._failed(str(error), unusable_input=error.exit_code == 2))
         happened, self._events = self._events, []
         return happened
 
     def close(self) -> None:
-        """See `protocol.Worker.close`."""
+        """See `Worker.close`."""
         self._closed = True
         self._tasks.clear()
         if self._link is not None:
@@ -152,7 +231,7 @@ class WorkerClient:
         """Answer the cancelled tasks of which the worker knows nothing."""
         for task in [task for task in self._tasks if task.cancelled and not task.sent]:
             self._forget(task)
-            self._events.append(events.Cancelled(task.number, warm=self._link is not None))
+            self._events.append(Cancelled(task=task.number, warm=self._link is not None))
             self._tasks.remove(task)
 
     def _begin(self, task: _Task) -> None:
@@ -184,8 +263,14 @@ class WorkerClient:
         line, (stage, when), now = task.timeline, task.told, time.monotonic()
         if line.stage != stage or now - when > _PROGRESS_SECONDS:
             task.told = line.stage, now
-            how_far = (line.stage, line.fraction(), line.seconds_left())
-            self._events.append(events.Progress(task.number, *how_far))
+            self._events.append(
+                Progress(
+                    task=task.number,
+                    stage=line.stage,
+                    fraction=line.fraction(),
+                    seconds_left=line.seconds_left(),
+                )
+            )
 
     def _send_more(self, link: Link, task: _Task) -> None:
         if task.steps is None:
@@ -193,60 +278,49 @@ class WorkerClient:
             if isinstance(task.request, Segment):
                 # From here until the worker says that it has these, nothing is sure.
                 task.known, self._known = self._known, WeakKeyDictionary()
-            task.steps = pack(task.number, task.request, link.folder, task.held, task.known)
+            task.steps = pack(task.request, link.folder, task.held, task.known)
         until = time.monotonic() + _STEP_SECONDS
         try:
             while time.monotonic() < until:
                 next(task.steps)
         except StopIteration as done:
-            link.send(done.value)
+            packed: Packed = done.value
+            task.volumes = packed.volumes
+            link.send(_line(Asked(task=task.number, request=packed.line.decode())))
             task.sent = True
-        except ValidationError as error:
-            raise InputError(first_problem(error), where="request") from error
 
-    def _take_in(self, link: Link, message: messages.FromWorker) -> None:
-        if isinstance(message, messages.HelloMessage | messages.AliveMessage):
+    def _take_in(self, link: Link, message: FromWorker) -> None:
+        if isinstance(message, Hello | Alive):
             return
         if not self._tasks or self._tasks[0].number != message.task:
             return
         task = self._tasks[0]
-        if isinstance(message, messages.PlanMessage):
+        if isinstance(message, Planned):
             task.held.clear()
             if isinstance(task.request, Segment):
-                self._known = _sent_with(task.request, task.known)
+                known = {volume: task.known[volume] for volume in task.volumes}
+                self._known = WeakKeyDictionary(known)  # It keeps these, and no others.
             task.timeline.plan(message.stages or ())
-        elif isinstance(message, messages.StageMessage):
-            task.timeline.begin(message.name)
+        elif isinstance(message, Begun):
+            task.timeline.begin(message.stage)
             if not task.cancelled:  # Told at once: it may be over before the next poll.
                 self._tell_progress(task)
-        elif isinstance(message, messages.AdvanceMessage):
+        elif isinstance(message, Advanced):
             task.timeline.advance(message.fraction)
         else:
-            answer = self._understood(link, task, message)
-            self._answer(events.Cancelled(task.number, warm=True) if task.cancelled else answer)
+            if isinstance(message, Segmented):
+                link.send(_line(Received(task=task.number)))
+                message = message.model_copy(update={"manifest": _whole_task(task, message)})
+            self._answer(Cancelled(task=task.number, warm=True) if task.cancelled else message)
 
-    def _understood(self, link: Link, task: _Task, message: messages.Answer) -> events.Event:
-        number = task.number
-        if isinstance(message, messages.SegmentedMessage):
-            result = unpack_segmented(message, link.folder)
-            link.send(messages.ReceivedMessage(task=number))
-            return replace(result, manifest=_whole_task(task, result))
-        if isinstance(message, messages.WarmedMessage):
-            return events.Warmed(
-                number,
-                message.backend,
-                message.precision,
-                message.device,
-                message.built,
-                message.warnings,
-            )
-        if isinstance(message, messages.ListedMessage):
-            return events.Listed(number, message.combinations)
-        if isinstance(message, messages.FailedMessage):
-            return events.Failed(number, message.message, message.unusable_input)
-        return events.Cancelled(number, warm=True)
+    def _failed(
+        self, message: str, log: tuple[str, ...] = (), *, unusable_input: bool = False
+    ) -> Failed:
+        """Return the answer to the current task that came to nothing."""
+        number = self._tasks[0].number
+        return Failed(task=number, message=message, unusable_input=unusable_input, log=log)
 
-    def _answer(self, event: events.Event) -> None:
+    def _answer(self, event: Answer) -> None:
         """Answer the current task."""
         self._forget(self._tasks.popleft())
         self._events.append(event)
@@ -260,14 +334,14 @@ class WorkerClient:
         self._known.clear()
         task = self._tasks[0] if self._tasks else None
         if task is not None and task.cancelled:
-            self._answer(events.Cancelled(task.number, warm=False))
+            self._answer(Cancelled(task=task.number, warm=False))
         elif task is not None and (task.sent or not was_ready):
-            self._answer(events.Failed(task.number, gone.message, False, gone.log))
+            self._answer(self._failed(gone.message, gone.log))
         else:
             if task is not None:  # The worker had not seen it: another one will.
                 task.steps = None
                 task.held.clear()
-            self._events.append(events.Lost(gone.message, gone.log))
+            self._events.append(Lost(message=gone.message, log=gone.log))
 
     def _forget(self, task: _Task) -> None:
         """Remove what a task has in shared memory and the worker has not taken."""
@@ -277,13 +351,11 @@ class WorkerClient:
             discard(self._link.folder, task.held)
 
 
-def _sent_with(request: Segment, known: Known) -> Known:
-    """Return the volumes that the worker keeps after a request: its own, and no others."""
-    sent = {*request.volumes.values(), request.brain_mask}
-    return WeakKeyDictionary({volume: known[volume] for volume in known if volume in sent})
+def _line(message: Message) -> bytes:
+    return message.model_dump_json().encode()
 
 
-def _whole_task(task: _Task, result: events.Segmented) -> Manifest:
+def _whole_task(task: _Task, result: Segmented) -> Manifest:
     """Return the manifest with the time that passed outside of the worker."""
     assert task.began is not None
     passed_ms = 1000.0 * (time.monotonic() - task.began)

@@ -1,4 +1,4 @@
-"""One worker process and the connection to it, for as long as the process lives."""
+"""One worker process, with all that it has started, and the connection to it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import hmac
 import os
 import secrets
 import shutil
+import signal
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import psutil
 from pydantic import ValidationError
 
 from .. import __version__
 from ..backends.cache import default_cache_folder
-from ..errors import BrainSegAccelError
+from ..errors import BrainSegAccelError, RunError
 from ..io.atomic import remove_left
-from . import messages
 from .channel import Channel, listen
-from .memory import make_folder
-from .process import describe_end, kill, spawn
+from .messages import FROM_WORKER, FromWorker, Hello
 from .server import CONTACT_FILE, Contact
+from .transfer import Unpacking, make_folder
 
 START_PATIENCE_SECONDS = 120.0
 """A cold disk and a busy machine take that long to import everything, at worst."""
@@ -76,12 +80,12 @@ class Link:
         """Whether the worker takes requests."""
         return self._channel is not None
 
-    def send(self, message: messages.ToWorker) -> None:
-        """Send a message to a worker that is ready."""
+    def send(self, line: bytes) -> None:
+        """Send a message, as JSON, to a worker that is ready."""
         assert self._channel is not None
-        self._channel.send(messages.encode(message))
+        self._channel.send(line)
 
-    def poll(self) -> list[messages.FromWorker]:
+    def poll(self) -> list[FromWorker]:
         """Return what the worker has said.
 
         :raises WorkerGone: it has ended, for one that hung or spoke nonsense because it was
@@ -101,7 +105,7 @@ class Link:
             return self._give_up(f"did not answer for {silent:.0f} s")
         return said
 
-    def _give_up(self, why: str) -> list[messages.FromWorker]:
+    def _give_up(self, why: str) -> list[FromWorker]:
         """End a process with which nothing can be done, and say why once it has ended."""
         self._blame = self._blame or " ".join(why.split())
         self.kill()
@@ -123,33 +127,35 @@ class Link:
         if self.pid is not None:
             remove_left(default_cache_folder(), self.pid)
 
-    def _receive(self, channel: Channel) -> list[messages.FromWorker]:
+    def _receive(self, channel: Channel) -> list[FromWorker]:
         channel.flush()
-        said = [messages.decode_report(line) for line in channel.receive()]
+        said = [self._read(line) for line in channel.receive()]
         if channel.closed:
             kill(self._process)
         return said
 
-    def _greet(self) -> list[messages.FromWorker]:
+    def _read(self, line: bytes) -> FromWorker:
+        return FROM_WORKER.validate_json(line, context=Unpacking(self.folder))
+
+    def _greet(self) -> list[FromWorker]:
         """Let in whoever shows the token, and return what came with it."""
         with suppress(BlockingIOError):
             self._strangers.append(Channel(self._listener.accept()[0]))
         for stranger in self._strangers:
             try:
-                said = [messages.decode_report(line) for line in stranger.receive()]
+                lines = stranger.receive()
+                hello = Hello.model_validate_json(lines[0]) if lines else None
             except (ValidationError, BrainSegAccelError):
                 stranger.close()
                 continue
-            if said and self._knows(said[0]):
+            if hello is not None and self._knows(hello):
                 self._strangers.remove(stranger)
                 self._channel = stranger
-                return said
+                return [hello, *(self._read(line) for line in lines[1:])]
         return []
 
-    def _knows(self, first: messages.FromWorker) -> bool:
+    def _knows(self, first: Hello) -> bool:
         """Whether a first message is the worker's."""
-        if not isinstance(first, messages.HelloMessage):
-            return False
         if not hmac.compare_digest(first.token, self._token):
             return False
         if first.version != __version__:
@@ -163,3 +169,61 @@ class Link:
         except OSError:
             text = ""
         return WorkerGone(f"the worker {what}", tuple(text.splitlines()[-_LOG_LINES:]))
+
+
+_KILLED = 9
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+
+
+def spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own, without a console, its output going to a file.
+
+    :raises RunError: there is no such program.
+    """
+    options: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        options = {"creationflags": subprocess.CREATE_NO_WINDOW}
+    try:
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                **options,
+            )
+    except OSError as error:
+        raise RunError(
+            f"cannot be started: {error.strerror}",
+            where=command[0],
+            remedy="install the program again",
+        ) from error
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process of `spawn` and all that it has started, whether or not it still runs."""
+    if sys.platform == "win32":
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+        process.kill()
+    else:
+        # The group outlives its leader; its number is not given to another as long as it does.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def describe_end(code: int) -> str:
+    """Return in words how a process ended that was not asked to.
+
+    :param code: as `subprocess.Popen.returncode` has it; a launcher adds 128 to a signal.
+    """
+    number = -code if code < 0 else code - 128
+    if number == _KILLED:
+        what, remedy = "was ended from outside", "memory ran out, most likely: close other programs"
+    elif number in _CRASHES:
+        what, remedy = "crashed", "run again, or choose another backend"
+    else:
+        what, remedy = "ended by itself", "its last lines say why"
+    return f"{what} (exit code {code}); {remedy}"

@@ -1,110 +1,196 @@
-"""What goes over the channel: one JSON object a line, checked on arrival."""
+"""All that the worker and the program that owns it say to one another.
+
+These values are what a caller hands in and gets back, and what goes over the channel: one JSON
+object a line, checked on arrival, with handles in the place of arrays (`transfer`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ..backends.protocol import Device, Precision
 from ..backends.survey import Combination
+from ..geometry.volume import Volume
 from ..manifest.model import Manifest
-from ..models.description import Outputs
-from ..postprocessing.refinement import Refinement
-from ..preprocessing.options import PreprocessingOptions
+from ..postprocessing.kept import KeptProbabilities
+from ..runs.options import RunOptions
 from ..study.modality import Modality
-from .requests import Options
+from ..study.segmentation import Segmentation
 
 Text = Annotated[str, Field(max_length=4096)]
-Index = Annotated[int, Field(ge=0, le=4096)]
-Affine = Annotated[tuple[float, ...], Field(min_length=16, max_length=16)]
-"""A 4x4 matrix, row by row."""
-Task = Annotated[int, Field(ge=1)]
+Number = Annotated[int, Field(ge=1)]
+"""Of a task."""
+Stages = tuple[tuple[Text, float], ...]
+"""Names and seconds, in order."""
 
 
 class Message(BaseModel):
     """A message: closed and immutable. A NaN travels, for the worker to say what is wrong."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        ser_json_inf_nan="strings",
-        revalidate_instances="always",
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class ArrayMessage(Message):
-    """Where an array lies in shared memory."""
+class Segment(Message):
+    """Segment a study; answered by `Segmented`.
 
-    name: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
-    dtype: Literal["float32", "uint8"]
-    shape: Annotated[tuple[Index, ...], Field(max_length=4)]
+    The volumes need not make a valid `study.Study`: the worker checks them, so that the caller
+    need not wait for it, and answers `Failed` with the reason. Their arrays must not change until
+    the task is answered.
 
-
-class VolumeMessage(Message):
-    """A `volume.Volume`; one that the worker still has from the request before keeps its name."""
-
-    array: ArrayMessage
-    affine: Affine
-    name: Text
-
-
-class KeptMessage(Message):
-    """A `postprocessing.kept.KeptProbabilities`."""
-
-    values: ArrayMessage
-    box: tuple[tuple[Index, Index], tuple[Index, Index], tuple[Index, Index]]
-    shape: tuple[Index, Index, Index]
-    affine: Affine
-    outputs: Outputs
-
-
-class SegmentMessage(Message):
-    """A `requests.Segment`."""
+    :param volumes: one to four of T1, T1c, T2 and FLAIR.
+    """
 
     kind: Literal["segment"] = "segment"
-    task: Task
-    volumes: dict[Modality, VolumeMessage]
-    options: Options
-    preprocessing: PreprocessingOptions
-    brain_mask: VolumeMessage | None
-    refinement: Refinement
-    iterations: Annotated[int, Field(le=100_000)] | None
-    verify: bool
-    roi: Affine | None
-    base: KeptMessage | None
+    volumes: Mapping[Modality, Volume]
+    options: RunOptions = RunOptions()
 
 
-class WarmUpMessage(Message):
-    """A `requests.WarmUp`."""
+class WarmUp(Message):
+    """Build the engine of these options, or load it, before it is needed; answered by `Warmed`."""
 
     kind: Literal["warm up"] = "warm up"
-    task: Task
-    options: Options
+    options: RunOptions = RunOptions()
 
 
-class ListMessage(Message):
-    """A `requests.ListBackends`."""
+class ListBackends(Message):
+    """Say what runs on this machine, or why not; answered by `Listed`."""
 
-    kind: Literal["list"] = "list"
-    task: Task
+    kind: Literal["list backends"] = "list backends"
 
 
-class CancelMessage(Message):
+Request = Segment | WarmUp | ListBackends
+
+
+class Progress(Message):
+    """How the current task gets on.
+
+    :param stage: name of the stage, e.g. ``"network"``.
+    :param fraction: share of the whole task that is done, 0 to 1, never falling; None where
+        nothing is known about how long it takes.
+    :param seconds_left: until the task is done, from how long such a task took on this machine
+        before; None the first time.
+    """
+
+    task: int
+    stage: str
+    fraction: float | None = None
+    seconds_left: float | None = None
+
+
+class Segmented(Message):
+    """A study was segmented.
+
+    :param segmentation: labels on the grid that was asked for; read-only.
+    :param kept: from which `postprocessing.refine.refine` labels again at other thresholds.
+    :param manifest: of the whole task: its stages begin with ``process start`` where the task had
+        to wait for the process, and end with ``transfer``, all that passed between the two
+        processes. `manifest.revise` adds what the caller did before and after.
+    """
+
+    kind: Literal["segmented"] = "segmented"
+    task: Number
+    segmentation: Segmentation
+    kept: KeptProbabilities
+    manifest: Manifest
+
+
+class Warmed(Message):
+    """An engine is ready.
+
+    :param backend: the one that runs, where ``auto`` was asked for the one it chose; likewise
+        ``precision`` and ``device``.
+    :param built: False if the engine was there already.
+    :param warnings: one line each, e.g. of a cache that cannot be written.
+    """
+
+    kind: Literal["warmed"] = "warmed"
+    task: Number
+    backend: Text
+    precision: Precision
+    device: Device
+    built: bool
+    warnings: tuple[str, ...] = ()
+
+
+class Listed(Message):
+    """What runs on this machine.
+
+    :param combinations: every backend at every precision on every device, with reason and remedy.
+    """
+
+    kind: Literal["listed"] = "listed"
+    task: Number
+    combinations: tuple[Combination, ...]
+
+
+class Failed(Message):
+    """A task came to nothing; the client lives on and takes the next one.
+
+    :param message: one line: what, where, what to do.
+    :param unusable_input: True if the arguments or volumes were unusable, False if the run failed.
+    :param log: the worker's last lines if the process itself crashed, hung or was killed.
+    """
+
+    kind: Literal["failed"] = "failed"
+    task: Number
+    message: str
+    unusable_input: bool
+    log: tuple[str, ...] = ()
+
+
+class Cancelled(Message):
+    """A task was cancelled; nothing of it is left.
+
+    :param warm: whether the process and its engine are still there. False if the process had to
+        be ended: the next task starts another and says so in its manifest.
+    """
+
+    kind: Literal["cancelled"] = "cancelled"
+    task: Number
+    warm: bool
+
+
+class Lost(Message):
+    """The process ended by itself while it had nothing to do; the next task starts another."""
+
+    message: str
+    log: tuple[str, ...] = ()
+
+
+Answer = Segmented | Warmed | Listed | Failed | Cancelled
+Event = Progress | Answer | Lost
+"""What a client reports about its worker and its tasks."""
+
+
+class Asked(Message):
+    """A request on its way; it is read only when its turn has come.
+
+    :param request: as JSON.
+    """
+
+    kind: Literal["asked"] = "asked"
+    task: Number
+    request: str
+
+
+class Cancel(Message):
     """Give the task up."""
 
     kind: Literal["cancel"] = "cancel"
-    task: Task
+    task: Number
 
 
-class ReceivedMessage(Message):
+class Received(Message):
     """The result of the task is taken over; the worker may let go of its memory."""
 
     kind: Literal["received"] = "received"
-    task: Task
+    task: Number
 
 
-class HelloMessage(Message):
+class Hello(Message):
     """The worker is there; always its first message."""
 
     kind: Literal["hello"] = "hello"
@@ -113,113 +199,44 @@ class HelloMessage(Message):
     pid: int
 
 
-class AliveMessage(Message):
+class Alive(Message):
     """The worker is still there."""
 
     kind: Literal["alive"] = "alive"
 
 
-class PlanMessage(Message):
+class Planned(Message):
     """The worker has taken over the volumes of a task and begins.
 
-    ``stages`` are those of the last task of this kind, with their seconds; None if there was none.
+    :param stages: those of the last task of this kind; None if there was none.
     """
 
-    kind: Literal["plan"] = "plan"
-    task: Task
-    stages: tuple[tuple[Text, float], ...] | None
+    kind: Literal["planned"] = "planned"
+    task: Number
+    stages: Stages | None
 
 
-class StageMessage(Message):
+class Begun(Message):
     """A stage of the task begins."""
 
-    kind: Literal["stage"] = "stage"
-    task: Task
-    name: Text
+    kind: Literal["begun"] = "begun"
+    task: Number
+    stage: Text
 
 
-class AdvanceMessage(Message):
+class Advanced(Message):
     """A share of the stage is done."""
 
-    kind: Literal["advance"] = "advance"
-    task: Task
+    kind: Literal["advanced"] = "advanced"
+    task: Number
     fraction: float
 
 
-class SegmentedMessage(Message):
-    """An `events.Segmented`; ``kept`` tells the grid of the labels, too."""
+ToWorker = Asked | Cancel | Received
+FromWorker = Hello | Alive | Planned | Begun | Advanced | Answer
 
-    kind: Literal["segmented"] = "segmented"
-    task: Task
-    labels: ArrayMessage
-    kept: KeptMessage
-    manifest: Manifest
-    warnings: tuple[str, ...]
-
-
-class WarmedMessage(Message):
-    """An `events.Warmed`."""
-
-    kind: Literal["warmed"] = "warmed"
-    task: Task
-    backend: Text
-    precision: Precision
-    device: Device
-    built: bool
-    warnings: tuple[str, ...]
-
-
-class ListedMessage(Message):
-    """An `events.Listed`."""
-
-    kind: Literal["listed"] = "listed"
-    task: Task
-    combinations: tuple[Combination, ...]
-
-
-class FailedMessage(Message):
-    """An `events.Failed`."""
-
-    kind: Literal["failed"] = "failed"
-    task: Task
-    message: str
-    unusable_input: bool
-
-
-class CancelledMessage(Message):
-    """An `events.Cancelled`; the worker is as warm as before."""
-
-    kind: Literal["cancelled"] = "cancelled"
-    task: Task
-
-
-Asked = SegmentMessage | WarmUpMessage | ListMessage
-ToWorker = Asked | CancelMessage | ReceivedMessage
-Answer = SegmentedMessage | WarmedMessage | ListedMessage | FailedMessage | CancelledMessage
-FromWorker = HelloMessage | AliveMessage | PlanMessage | StageMessage | AdvanceMessage | Answer
-
-_TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(Annotated[ToWorker, Field(discriminator="kind")])
-_FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(
+REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
+TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(Annotated[ToWorker, Field(discriminator="kind")])
+FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(
     Annotated[FromWorker, Field(discriminator="kind")]
 )
-
-
-def encode(message: Message) -> bytes:
-    """Return the message as one line of JSON, without its end."""
-    return message.model_dump_json().encode()
-
-
-def decode_request(line: bytes) -> ToWorker:
-    """Return a message to the worker.
-
-    :raises pydantic.ValidationError: it is none.
-    """
-    return _TO_WORKER.validate_json(line)
-
-
-def decode_report(line: bytes) -> FromWorker:
-    """Return a message from the worker.
-
-    :raises pydantic.ValidationError: it is none.
-    """
-    return _FROM_WORKER.validate_json(line)

@@ -11,28 +11,52 @@ import sys
 import threading
 import time
 import traceback
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from .. import __version__
 from ..backends.cache import default_cache_folder
+from ..backends.choice import EngineChoice
 from ..backends.survey import survey
 from ..errors import BrainSegAccelError, InputError, explain
 from ..geometry.volume import Volume
 from ..io.atomic import remove_left
+from ..records import first_problem
 from ..runs.progress import StageClock
+from ..runs.told import noted
 from ..system.allocator import keep_freed_memory
-from . import events, messages
 from .channel import Lines, connect
-from .history import History
-from .memory import Block, discard
-from .reporter import Reporter, TaskCancelled
-from .requests import Options, Segment
+from .messages import (
+    REQUEST,
+    TO_WORKER,
+    Advanced,
+    Alive,
+    Answer,
+    Asked,
+    Begun,
+    Cancel,
+    Cancelled,
+    Failed,
+    Hello,
+    ListBackends,
+    Listed,
+    Message,
+    Planned,
+    Received,
+    Request,
+    Segment,
+    Segmented,
+    Stages,
+    ToWorker,
+    Warmed,
+    WarmUp,
+)
 from .session import Session
-from .transfer import pack_segmented, run_through, unpack
+from .time_left import History
+from .transfer import Block, Unpacking, discard, pack, run_through
 
 HEARTBEAT_SECONDS = 0.5
 
@@ -64,7 +88,7 @@ def main() -> None:
     from ..runs import pipeline  # noqa: F401  (while whoever waits is told that it starts)
 
     server = Server(connect(contact.address), folder, Session(), History(default_cache_folder()))
-    server.send(messages.HelloMessage(token=contact.token, version=__version__, pid=os.getpid()))
+    server.send(Hello(token=contact.token, version=__version__, pid=os.getpid()))
     server.serve(contact.parent)
 
 
@@ -81,11 +105,11 @@ class Server:
         self._socket, self._folder = connection, folder
         self._session, self._history = session, history
         self._sending = threading.Lock()
-        self._requests: queue.SimpleQueue[messages.Asked] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Asked] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._held: dict[int, list[Block]] = {}
         self._volumes: dict[str, Volume] = {}
-        self._warm: set[Options] = set()
+        self._warm: set[tuple[str, EngineChoice]] = set()
 
     def serve(self, parent: int) -> None:
         """Answer requests on this thread, for runtimes that bind an engine to one; never return.
@@ -97,11 +121,14 @@ class Server:
         while True:
             self._answer(self._requests.get())
 
-    def send(self, message: messages.Message) -> None:
-        """Send a message from any thread."""
+    def send(self, message: Message) -> None:
+        """Send a message that holds no array, from any thread."""
+        self._send(_line(message))
+
+    def _send(self, line: bytes) -> None:
         try:
             with self._sending:
-                self._socket.sendall(messages.encode(message) + b"\n")
+                self._socket.sendall(line + b"\n")
         except OSError:
             self._leave()
 
@@ -119,15 +146,15 @@ class Server:
         try:
             while data := self._socket.recv(1 << 16):
                 for line in lines.feed(data):
-                    self._take_in(messages.decode_request(line))
+                    self._take_in(TO_WORKER.validate_json(line))
         except Exception:
             traceback.print_exc()
         self._leave()
 
-    def _take_in(self, message: messages.ToWorker) -> None:
-        if isinstance(message, messages.CancelMessage):
+    def _take_in(self, message: ToWorker) -> None:
+        if isinstance(message, Cancel):
             self._cancelled.add(message.task)
-        elif isinstance(message, messages.ReceivedMessage):
+        elif isinstance(message, Received):
             self._held.pop(message.task, None)
         else:
             self._requests.put(message)
@@ -135,108 +162,157 @@ class Server:
     def _beat(self, parent: int) -> None:
         """Say now and then that this process lives, as long as the client's does."""
         while psutil.pid_exists(parent):
-            self.send(messages.AliveMessage())
+            self.send(Alive())
             time.sleep(HEARTBEAT_SECONDS)
         self._leave()
 
-    def _answer(self, request: messages.Asked) -> None:
-        report = Reporter(request.task, self.send, lambda: request.task in self._cancelled)
-        answer: messages.Answer
+    def _answer(self, asked: Asked) -> None:
+        task = asked.task
+        report = Reporter(task, self.send, lambda: task in self._cancelled)
         try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", UserWarning)
-                answer = self._do(request, report, caught)
+            line = self._do(asked, report)
             report.check()
         except TaskCancelled:
-            self._discard_result(request.task)
-            answer = messages.CancelledMessage(task=request.task)
+            line = self._instead(Cancelled(task=task, warm=True))
         except Exception as error:
-            self._discard_result(request.task)
             if not isinstance(error, BrainSegAccelError):
                 traceback.print_exc()
-            answer = messages.FailedMessage(
-                task=request.task,
-                message=explain(error),
-                unusable_input=isinstance(error, InputError),
-            )
-        self._cancelled.discard(request.task)
-        self.send(answer)
+            unusable = isinstance(error, InputError)
+            line = self._instead(Failed(task=task, message=explain(error), unusable_input=unusable))
+        self._cancelled.discard(task)
+        self._send(line)
 
-    def _discard_result(self, task: int) -> None:
-        """Remove what a result has in shared memory that will not be sent."""
-        discard(self._folder, self._held.pop(task, []))
+    def _instead(self, answer: Cancelled | Failed) -> bytes:
+        """Return an answer that takes the place of a result, of which nothing is left."""
+        discard(self._folder, self._held.pop(answer.task, []))
+        return _line(answer)
 
-    def _do(
-        self,
-        request: messages.Asked,
-        report: Reporter,
-        caught: list[warnings.WarningMessage],
-    ) -> messages.Answer:
-        if isinstance(request, messages.ListMessage):
-            return messages.ListedMessage(task=request.task, combinations=survey())
+    def _do(self, asked: Asked, report: Reporter) -> bytes:
+        """Do what is asked and return the answer."""
+        request = self._read(asked)
+        if isinstance(request, ListBackends):
+            return _line(Listed(task=asked.task, combinations=survey()))
+        engine = request.options.model, request.options.engine
         kinds = [f"{heat} {_kind(request)}" for heat in ("cold", "warm")]
-        if request.options in self._warm:
+        if engine in self._warm:
             kinds.reverse()
-        answer: messages.Answer
-        if isinstance(request, messages.WarmUpMessage):
-            report.plan(self._history.recall(*kinds))
-            answer = self._warm_up(request, report, caught)
+        report.plan(self._history.recall(*kinds))
+        answer: Answer
+        if isinstance(request, WarmUp):
+            answer = self._warm_up(asked.task, request, StageClock(report))
         else:
-            asked, self._volumes = unpack(request, self._folder, self._volumes)
-            report.plan(self._history.recall(*kinds))
-            answer = self._segment(request.task, asked, report, caught)
-        self._warm.add(request.options)
+            answer = self._segment(asked.task, request, StageClock(report))
+        held = self._held[asked.task] = []
+        line = run_through(pack(answer, self._folder, held)).line
+        self._warm.add(engine)
         self._history.remember(kinds[0], report.stages())
-        return answer
+        return line
 
-    def _warm_up(
-        self,
-        request: messages.WarmUpMessage,
-        report: Reporter,
-        caught: list[warnings.WarningMessage],
-    ) -> messages.WarmedMessage:
-        clock = StageClock(report)
-        info = self._session.pipeline(request.options).warm(clock).info
-        return messages.WarmedMessage(
-            task=request.task,
+    def _read(self, asked: Asked) -> Request:
+        """Return a request; its volumes stay here for the next one, and no others.
+
+        :raises InputError: it is none.
+        """
+        unpacking = Unpacking(self._folder, self._volumes)
+        try:
+            request = REQUEST.validate_json(asked.request, context=unpacking)
+        except ValidationError as error:
+            raise InputError(first_problem(error), where="request") from error
+        if isinstance(request, Segment):
+            self._volumes = unpacking.volumes
+        return request
+
+    def _warm_up(self, task: int, request: WarmUp, clock: StageClock) -> Warmed:
+        with noted() as told:
+            info = self._session.pipeline(request.options).warm(clock).info
+        return Warmed(
+            task=task,
             backend=info.backend,
             precision=info.precision,
             device=info.device,
             built=bool(clock.stages_ms),
-            warnings=_ours(caught),
+            warnings=tuple(told),
         )
 
-    def _segment(
-        self,
-        task: int,
-        asked: Segment,
-        report: Reporter,
-        caught: list[warnings.WarningMessage],
-    ) -> messages.SegmentedMessage:
-        result, manifest = self._session.segment(asked, StageClock(report))
-        found = events.Segmented(
-            task, result.segmentation, result.kept, manifest, manifest.warnings
+    def _segment(self, task: int, request: Segment, clock: StageClock) -> Segmented:
+        result, manifest = self._session.segment(request, clock)
+        return Segmented(
+            task=task, segmentation=result.segmentation, kept=result.kept, manifest=manifest
         )
-        held = self._held[task] = []
-        return run_through(pack_segmented(found, self._folder, held))
 
 
-def _kind(request: messages.SegmentMessage | messages.WarmUpMessage) -> str:
+def _line(message: Message) -> bytes:
+    return message.model_dump_json().encode()
+
+
+def _kind(request: Segment | WarmUp) -> str:
     """Return what tasks that take about as long have in common."""
-    options = " ".join(vars(request.options).values())
-    if isinstance(request, messages.WarmUpMessage):
-        return f"{request.kind} {options}"
-    where = "region" if request.roi else "whole"
-    repeated = f"{request.iterations or 0} {'verified' if request.verify else ''}"
-    return f"{request.kind} {len(request.volumes)} {where} {repeated} {options}"
+    options = request.options
+    what = f"{request.kind} {options.model_dump_json(include={'model', 'engine'})}"
+    if isinstance(request, WarmUp):
+        return what
+    left_out = {"model", "engine", "refinement", "brain_mask", "grid", "roi", "base"}
+    where = "region" if options.roi else "whole"
+    return f"{what} {len(request.volumes)} {where} {options.model_dump_json(exclude=left_out)}"
 
 
-def _ours(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
-    """Return what this library warned of, each once."""
-    library = str(Path(__file__).parents[1])
-    texts = (
-        str(warning.message)
-        for warning in caught
-        if warning.category is UserWarning and warning.filename.startswith(library)
-    )
-    return tuple(dict.fromkeys(texts))
+_SECONDS_BETWEEN = 0.1
+"""Shares of a stage are told no more often."""
+
+
+class TaskCancelled(BaseException):
+    """Unwinds a task; no `Exception`, so that nothing on the way takes it for a failure."""
+
+
+class Reporter:
+    """The `runs.progress.Progress` of one task.
+
+    :param send: sends a message to the client.
+    :param cancelled: whether the task has been cancelled.
+    """
+
+    def __init__(
+        self, task: int, send: Callable[[Message], None], cancelled: Callable[[], bool]
+    ) -> None:
+        self._task, self._send, self._cancelled = task, send, cancelled
+        self._begun: list[tuple[str, float]] = []
+        self._advanced = 0.0
+
+    def plan(self, stages: Stages | None) -> None:
+        """Say that the task begins, and which stages are expected."""
+        self._send(Planned(task=self._task, stages=stages))
+
+    def begin(self, stage: str) -> None:
+        """Say that a stage begins.
+
+        :raises TaskCancelled: the task has been cancelled.
+        """
+        self.check()
+        self._begun.append((stage, time.perf_counter()))
+        self._send(Begun(task=self._task, stage=stage))
+
+    def advance(self, fraction: float) -> None:
+        """Say that this share of the stage is done.
+
+        :raises TaskCancelled: the task has been cancelled.
+        """
+        self.check()
+        now = time.perf_counter()
+        if now - self._advanced > _SECONDS_BETWEEN:
+            self._advanced = now
+            self._send(Advanced(task=self._task, fraction=fraction))
+
+    def check(self) -> None:
+        """Let go of the task if it has been cancelled.
+
+        :raises TaskCancelled: it has.
+        """
+        if self._cancelled():
+            raise TaskCancelled
+
+    def stages(self) -> Stages:
+        """Return the stages so far with their seconds, the last one until now."""
+        ends = [*(started for _, started in self._begun), time.perf_counter()][1:]
+        return tuple(
+            (name, end - started) for (name, started), end in zip(self._begun, ends, strict=True)
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..backends.choice import EngineChoice
 from ..inference.result import RunResult
 from ..manifest.model import Manifest
 from ..runs.execute import execute
@@ -12,8 +11,7 @@ from ..runs.in_memory import HandedBack, MemoryInputs
 from ..runs.options import RunOptions
 from ..runs.progress import StageClock
 from ..runs.runner import PipelineFactory, Runner, local_pipeline
-from ..settings import checked
-from .requests import Options, Segment
+from .messages import Segment
 
 WARM_PIPELINES = 2
 """The one in use, and the one before it or the FP32 reference; an engine holds gigabytes."""
@@ -33,33 +31,17 @@ class Session:
 
         :raises BrainSegAccelError: unusable volumes or options, or a run that failed.
         """
-        options = checked(
-            RunOptions,
-            {
-                "model": request.options.model,
-                "engine": _engine(request.options),
-                "preprocessing": request.preprocessing,
-                "brain_mask": request.brain_mask,
-                "refinement": request.refinement,
-                "roi": request.roi,
-                "base": request.base,
-                "iterations": request.iterations,
-                "verify": request.verify,
-            },
-        )
-        inputs = MemoryInputs(request.volumes)
         return execute(
-            inputs, options, HandedBack(), make_pipeline=self._make_pipeline, clock=clock
+            MemoryInputs(request.volumes),
+            request.options,
+            HandedBack(),
+            make_pipeline=self._make_pipeline,
+            clock=clock,
         )
 
-    def pipeline(self, options: Options) -> Runner:
+    def pipeline(self, options: RunOptions) -> Runner:
         """Return the pipeline of a request, the same one as before where it is still there.
 
         :raises BrainSegAccelError: this machine cannot run it, or there is no such model.
         """
-        return self._make_pipeline(options.model, _engine(options))
-
-
-def _engine(options: Options) -> EngineChoice:
-    asked = {name: getattr(options, name) for name in EngineChoice.model_fields}
-    return checked(EngineChoice, asked)
+        return self._make_pipeline(options.model, options.engine)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from BrainSegAccelLib.errors import RunError
-from BrainSegAccelLib.worker.process import describe_end, kill, spawn
+from BrainSegAccelLib.worker.link import describe_end, kill, spawn
 
 WITH_A_CHILD = """
 import subprocess, sys, time

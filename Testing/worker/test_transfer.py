@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from BrainSegAccelLib.errors import RunError
-from BrainSegAccelLib.worker.memory import Block, discard, make_folder, put, take
+from BrainSegAccelLib.worker.transfer import Block, discard, make_folder, put, take
 
 
 @pytest.fixture

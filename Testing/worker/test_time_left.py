@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from BrainSegAccelLib.worker.timeline import Timeline
+from BrainSegAccelLib.worker.time_left import Timeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
