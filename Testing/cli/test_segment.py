@@ -14,9 +14,14 @@ from BrainSegAccelLib.backends.registry import backends
 from BrainSegAccelLib.cli.main import main
 from BrainSegAccelLib.cli.services import Services
 from BrainSegAccelLib.geometry.resampling import to_image
-from BrainSegAccelLib.io.read import read_volume
+from BrainSegAccelLib.io.discover import discover
+from BrainSegAccelLib.io.read import read_study, read_volume
 from BrainSegAccelLib.io.read_labels import read_labels
 from BrainSegAccelLib.manifest.schema import validate
+from BrainSegAccelLib.postprocessing.refine import refine
+from BrainSegAccelLib.postprocessing.refinement import Refinement
+from BrainSegAccelLib.runs.options import RunOptions
+from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.runs.runner import Runner
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.system.hardware import installed_versions
@@ -241,6 +246,44 @@ def test_preprocessing_as_asked(run, case_dir, tmp_path) -> None:
     told = load(tmp_path / "a.manifest.json")["preprocessing"]
     assert told["bias_corrected"] is True
     assert {record["decision"] for record in told["alignment"].values()} == {"not asked for"}
+
+
+def test_thresholds_and_smallest_lesion_give_what_the_sliders_give(
+    run, case_dir, tmp_path, tiny_package, engine_cache
+) -> None:
+    """The sliders label again what a run has kept."""
+    asked = Refinement(
+        thresholds={"ET": 0.52, "TC": 0.45, "WT": 0.35}, smallest_lesion_ml=0.1, peak_odds=1.2
+    )
+    output = tmp_path / "a.nrrd"
+    options = [f"--threshold={name}={value}" for name, value in asked.thresholds.items()]
+    options += ["--smallest-lesion", 0.1, "--peak-odds", 1.2]
+    assert run("segment", case_dir, "--output", output, "--backend", "openvino", *options) == 0
+    engine = EngineChoice(backend="openvino")
+    plain = Pipeline(tiny_package, engine, engine_cache).run(read_study(discover(case_dir)))
+    expected = refine(plain.kept, asked.resolve(tiny_package.card.outputs))
+    found = read_labels(output, tiny_package.card.outputs.scheme)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    assert (expected.labels != plain.segmentation.labels).any()
+    told = load(tmp_path / "a.manifest.json")
+    assert told["outputs"][0]["thresholds"] == dict(asked.thresholds)
+    assert told["outputs"][0]["smallest_lesion_ml"] == 0.1
+    assert told["requested"]["refinement"] == asked.model_dump(mode="json")
+
+
+def test_the_manifest_says_what_was_asked_and_told(run, case_dir, tmp_path, capsys) -> None:
+    for modality in ("t1c", "t2"):
+        (case_dir / f"{modality}.nii.gz").unlink()
+    arguments = ("segment", case_dir, "--output", tmp_path / "a.nrrd", "--backend", "openvino")
+    assert run(*arguments, "--registration", "off") == 0
+    told = load(tmp_path / "a.manifest.json")
+    engine = EngineChoice(backend="openvino")
+    asked = RunOptions(engine=engine, preprocessing={"registration": "off"})
+    assert told["requested"] == asked.model_dump(mode="json")
+    (caution,) = told["warnings"]
+    assert caution.startswith("Without T1c, enhancing tumour")
+    assert " ".join(caution.split()) in " ".join(capsys.readouterr().out.split())
+    assert told["input_protocol"]["overlap"] == 0.25
 
 
 def test_on_the_grid_that_the_network_saw(run, case_dir, tmp_path) -> None:

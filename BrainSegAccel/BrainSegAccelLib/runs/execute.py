@@ -7,7 +7,6 @@ come from and where the result goes; what lies between is here.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,17 +14,15 @@ from functools import cache
 from ..inference.result import RunResult
 from ..manifest.build import build_manifest, identify_model
 from ..manifest.model import LatencySummary, Manifest, QualityRetention, Scope
-from ..study.label_scheme import LabelScheme
 from ..system.hardware import probe_environment, probe_hardware
 from ..system.machine import Environment, Hardware
 from ..system.memory import peak_memory_bytes
-from .cautions import cautions
 from .checks import compare, reference_pipeline, time_case
 from .given import Given, Inputs, Output, Written
 from .options import RunOptions
 from .progress import StageClock
 from .runner import PipelineFactory, Runner
-from .told import noted
+from .told import in_words, noted
 
 
 def execute(
@@ -68,7 +65,7 @@ def execute(
                 output=record,
                 asked=options.engine,
                 requested=given.options.model_dump(mode="json"),
-                warnings=tuple(_in_words(given, result.segmentation.scheme, told)),
+                warnings=tuple(in_words(given, result.segmentation.scheme, told)),
                 choice=choice,
                 benchmark=measured.benchmark,
                 quality=measured.quality,
@@ -149,17 +146,3 @@ def _measure(
 @cache
 def _machine() -> tuple[Hardware, Environment]:
     return probe_hardware(), probe_environment()
-
-
-def _in_words(given: Given, scheme: LabelScheme, told: list[str]) -> Iterator[str]:
-    """Yield all that the person was told; names of files, which may be a patient's, left out."""
-    yield from cautions(given.study, scheme)
-    for record in given.records:
-        yield from (f"{record.modality.label}: {remark}" for remark in record.remarks)
-    names = {volume.name: modality.label for modality, volume in given.study.items()}
-    if given.options.brain_mask is not None:
-        names[given.options.brain_mask.name] = "brain mask"
-    for text in told:
-        for name in sorted(filter(None, names), key=len, reverse=True):
-            text = text.replace(name, names[name])
-        yield text
