@@ -155,12 +155,7 @@ def test_module_imports_what_the_library_has(module, name):
 
 
 def test_module_asks_the_pipeline_in_its_order():
-    assert list(inspect.signature(Pipeline).parameters)[:4] == [
-        "backend",
-        "precision",
-        "device",
-        "model",
-    ]
+    assert list(inspect.signature(Pipeline).parameters)[:2] == ["model", "engine"]
 
 
 def test_module_opens_before_its_packages_are_installed():

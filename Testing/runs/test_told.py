@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.manifest.build import record_inputs
@@ -25,7 +26,8 @@ def test_warnings_of_the_library_are_noted_once_and_still_shown(
 ) -> None:
     card, shown = tiny_package.card, list[str]()
     flair = four_modalities[Modality.FLAIR]
-    noisy = Study({Modality.FLAIR: replace(flair, array=flair.array + 1)})
+    noise = np.random.default_rng(0).random(flair.array.shape, dtype=np.float32)
+    noisy = Study({Modality.FLAIR: replace(flair, array=flair.array + noise)})
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: shown.append(str(message))
         with noted() as told:
