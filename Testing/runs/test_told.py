@@ -83,4 +83,6 @@ def test_what_was_repaired_is_told_with_its_modality(four_modalities: Study) -> 
     ]
     given = Given(four_modalities, records, RunOptions())
     assert list(in_words(given, TUMOUR.scheme, [])) == ["T2: a slice was moved"]
-    assert str(Path.home()) not in "".join(in_words(given, TUMOUR.scheme, [f"{Path.home()}/x: gone"]))
+    assert str(Path.home()) not in "".join(
+        in_words(given, TUMOUR.scheme, [f"{Path.home()}/x: gone"])
+    )
