@@ -10,32 +10,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import GetCoreSchemaHandler, SerializationInfo, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-if TYPE_CHECKING:
-    from .volume import Volume
-
 
 @runtime_checkable
 class Packer(Protocol):
-    """Brings arrays and volumes to where values are read again."""
+    """Brings values that are `carried` to where they are read again."""
 
-    def put(self, value: NDArray[np.generic] | Volume, /) -> Any:
-        """Return what stands for an array or a volume, as JSON has it."""
+    def put(self, value: Any, /) -> Any:
+        """Return what stands for a value, as JSON has it."""
         ...
 
 
 @runtime_checkable
 class Unpacker(Protocol):
-    """Brings arrays and volumes from where a `Packer` has brought them."""
+    """Brings values from where a `Packer` has brought them."""
 
-    def take(self, told: Any, /) -> NDArray[np.generic] | Volume:
-        """Return the array or volume that something stands for.
+    def take(self, told: Any, /) -> Any:
+        """Return the value that something stands for.
 
         :raises ValueError: it stands for none.
         """

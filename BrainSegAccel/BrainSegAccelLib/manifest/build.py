@@ -94,17 +94,11 @@ def build_manifest(
         model=model,
         requested=dict(requested),
         hardware=hardware or probe_hardware(),
-        runtime=Runtime(
-            backend=result.engine.backend,
-            version=result.engine.version,
-            device=result.engine.device,
-            device_name=result.engine.device_name,
-            settings=dict(result.engine.settings),
-            engine=_engine_build(result.engine),
-            selection=_selection(asked.backend, choice),
-            environment=environment or probe_environment(),
-            peak_memory_bytes=peak_memory_bytes,
-            reason=None if peak_memory_bytes else "peak_memory_bytes: not measured in this run",
+        runtime=_runtime(
+            result.engine,
+            _selection(asked.backend, choice),
+            environment or probe_environment(),
+            peak_memory_bytes,
         ),
         precision=_precision(asked.precision, result.engine),
         input_protocol=_input_protocol(result, [record.modality for record in inputs]),
@@ -205,6 +199,26 @@ def _suffix(path: Path) -> str:
     """Return the format's suffix and nothing else of the name, which may hold a patient's."""
     double = (suffix for suffix in _DOUBLE_SUFFIXES if path.name.lower().endswith(suffix))
     return next(double, path.suffix.lower())
+
+
+def _runtime(
+    engine: EngineInfo,
+    selection: Selection,
+    environment: Environment,
+    peak_memory_bytes: int | None,
+) -> Runtime:
+    return Runtime(
+        backend=engine.backend,
+        version=engine.version,
+        device=engine.device,
+        device_name=engine.device_name,
+        settings=dict(engine.settings),
+        engine=_engine_build(engine),
+        selection=selection,
+        environment=environment,
+        peak_memory_bytes=peak_memory_bytes,
+        reason=None if peak_memory_bytes else "peak_memory_bytes: not measured in this run",
+    )
 
 
 def _engine_build(engine: EngineInfo) -> EngineBuild:
