@@ -28,6 +28,7 @@ from start import start  # noqa: E402
 
 slicer = start()
 import numpy as np  # noqa: E402
+import qt  # noqa: E402
 from BrainSegAccelLib.study.modality import Modality  # noqa: E402
 from module_window import ModuleWindow, live_until, register  # noqa: E402
 
@@ -121,7 +122,8 @@ def refine(stage: Stage) -> None:
     roi.SetCenter(0.0, 0.0, 0.0)
     roi.SetSize(60.0, 60.0, 60.0)
     stage.ui.roiSelector.setCurrentNode(roi)
-    stage.ui.thresholdWTSlider.value = 0.4
+    slider = stage.ui.slidersContents.findChild(qt.QWidget, "thresholdWTSlider")
+    slider.value = 0.4
 
 
 def batch(stage: Stage) -> None:

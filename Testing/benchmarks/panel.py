@@ -129,7 +129,8 @@ class Panel:
             slicer.vtkSegmentation.SegmentAdded, lambda *_: followed.append(True)
         )
         started, own = time.perf_counter(), time.thread_time()
-        self.ui.thresholdWTSlider.value = threshold
+        slider = self.ui.slidersContents.findChild(qt.QWidget, "thresholdWTSlider")
+        slider.value = threshold
         live_until(lambda: bool(followed))
         spent = 1000.0 * (time.perf_counter() - started), 1000.0 * (time.thread_time() - own)
         self.node.RemoveObserver(tag)

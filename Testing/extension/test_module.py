@@ -71,7 +71,7 @@ def test_every_button_does_something():
 def test_every_bound_widget_names_a_parameter():
     bound = {value_of(widget, "SlicerParameterName") for widget in widgets().values()} - {None}
     assert bound <= parameter_names()
-    assert bound >= {*map(str, Modality), "segmentation", "thresholdET", "roi", "iterations"}
+    assert bound >= {*map(str, Modality), "segmentation", "roi", "iterations"}
 
 
 def test_every_selector_knows_the_scene():

@@ -241,6 +241,18 @@ def ui(widget):
 
 
 @pytest.fixture
+def slider(ui) -> Callable:
+    """Return ``slider(name)``, which finds a region's slider, or ``smallestLesion``'s."""
+    import qt
+
+    def find(name: str):
+        wanted = name if name == "smallestLesion" else f"threshold{name}"
+        return ui.slidersContents.findChild(qt.QWidget, f"{wanted}Slider")
+
+    return find
+
+
+@pytest.fixture
 def wait(slicer) -> Callable:
     """Return ``wait(until)``, which lets the event loop run until something is true."""
 

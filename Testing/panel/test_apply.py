@@ -43,12 +43,13 @@ def test_result_is_shown(four, apply, ui):
 def test_worker_gets_what_was_selected(four, apply, ui, worker, widget):
     ui.t1Selector.setCurrentNode(None)
     ui.t2Selector.setCurrentNode(None)
-    widget._parameterNode.thresholdWT = 0.3
+    widget._parameterNode.thresholds = {"WT": 0.3}
     widget._parameterNode.registration = "off"
     apply()
     (request,) = worker.requests
     assert set(request.volumes) == {Modality.T1C, Modality.FLAIR}
-    assert request.options.refinement.thresholds["WT"] == 0.3
+    assert request.options.refinement.thresholds == {"WT": 0.3}
+    assert request.options.refinement.smallest_lesion_ml is None
     assert request.options.preprocessing.registration == "off"
     assert (request.options.engine.backend, request.options.model) == ("auto", "full")
 

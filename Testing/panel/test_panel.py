@@ -135,17 +135,17 @@ def test_model_from_a_file(four, ui, widget):
     assert widget._parameterNode.modelFile == "/models/mine.card.json"
 
 
-def test_parameter_sets_are_apart(four, ui, widget):
+def test_parameter_sets_are_apart(four, ui, widget, slider):
     first = widget._parameterNode
-    first.thresholdWT = 0.3
+    first.thresholds = {"WT": 0.3}
     node = ui.parameterSetSelector.addNode()
     second = widget._parameterNode
     assert second.parameterNode is node
-    assert second.thresholdWT == 0.5
-    assert ui.thresholdWTSlider.value == 0.5
+    assert second.thresholds == {}
+    assert slider("WT").value == 0.5
     ui.t1Selector.setCurrentNode(None)
     ui.parameterSetSelector.setCurrentNode(first.parameterNode)
-    assert ui.thresholdWTSlider.value == 0.3
+    assert slider("WT").value == 0.3
     assert ui.t1Selector.currentNode() is four[Modality.T1]
     assert BrainSegAccelParameterNode(node).t1 is None
 

@@ -28,15 +28,15 @@ def settle(slicer, wait):
     return settle
 
 
-def test_sliders_wait_for_a_run(four, ui):
-    assert not ui.thresholdWTSlider.enabled
+def test_sliders_wait_for_a_run(four, ui, slider):
+    assert not slider("WT").enabled
     assert ui.refineHint.text.startswith("Press Apply first")
 
 
-def test_sliders_label_again(ui, result, widget, settle, worker):
-    assert ui.thresholdWTSlider.enabled
+def test_sliders_label_again(ui, result, widget, settle, worker, slider):
+    assert slider("WT").enabled
     before = tumour_voxels(result)
-    ui.thresholdWTSlider.value = 0.95
+    slider("WT").value = 0.95
     settle()
     assert tumour_voxels(result) < before
     table = result.GetNodeReference("BrainSegAccel.Volumes")
@@ -49,22 +49,22 @@ def test_sliders_label_again(ui, result, widget, settle, worker):
     assert len(worker.requests) == 1
 
 
-def test_surface_waits_until_the_sliders_rest(ui, result, slicer, settle, answers):
+def test_surface_waits_until_the_sliders_rest(ui, result, slicer, settle, answers, slider):
     ui.show3DButton.click()
     for value in (0.3, 0.9):
-        ui.thresholdWTSlider.value = value
+        slider("WT").value = value
         slicer.app.processEvents()
         assert not has_surface(result)
     settle()
     assert has_surface(result)
-    ui.thresholdWTSlider.value = 0.5
+    slider("WT").value = 0.5
     settle()
     assert has_surface(result)
     assert answers.asked == []
 
 
-def test_smallest_lesion(ui, result, settle):
-    ui.smallestLesionSlider.value = 5.0
+def test_smallest_lesion(ui, result, settle, slider):
+    slider("smallestLesion").value = 5.0
     settle()
     parts = result.GetNodeReference("BrainSegAccel.Volumes").GetNumberOfRows() - 1
     assert parts <= 1
@@ -73,20 +73,20 @@ def test_smallest_lesion(ui, result, settle):
         assert float(table.GetCellText(row, 1)) >= 5.0
 
 
-def test_many_moves_in_a_row_are_one_labelling(ui, result, settle, slicer):
+def test_many_moves_in_a_row_are_one_labelling(ui, result, settle, slicer, slider):
     seen = []
     result.AddObserver(slicer.vtkSegmentation.SegmentAdded, lambda *_: seen.append(1))
     for value in np.linspace(0.1, 0.9, 30):
-        ui.thresholdWTSlider.value = float(value)
+        slider("WT").value = float(value)
     settle()
     assert 1 <= len(seen) <= 3
 
 
 @pytest.mark.parametrize("discard", [False, True])
-def test_edits_are_only_replaced_after_a_question(ui, result, settle, answers, discard):
+def test_edits_are_only_replaced_after_a_question(ui, result, settle, answers, discard, slider):
     result.GetSegmentation().AddEmptySegment("mine", "By hand")
     answers.discarding = discard
-    ui.thresholdWTSlider.value = 0.9
+    slider("WT").value = 0.9
     settle()
     assert answers.asked == [result.GetName()]
     assert ("mine" in result.GetSegmentation().GetSegmentIDs()) is not discard
@@ -95,18 +95,18 @@ def test_edits_are_only_replaced_after_a_question(ui, result, settle, answers, d
         assert "mine" in result.GetSegmentation().GetSegmentIDs()
 
 
-def test_our_own_labels_are_replaced_without_a_question(ui, result, settle, answers):
+def test_our_own_labels_are_replaced_without_a_question(ui, result, settle, answers, slider):
     for value in (0.9, 0.2):
-        ui.thresholdWTSlider.value = value
+        slider("WT").value = value
         settle()
     assert answers.asked == []
 
 
-def test_segmentation_deleted_while_the_sliders_rest(ui, result, slicer, settle):
-    ui.thresholdWTSlider.value = 0.9
+def test_segmentation_deleted_while_the_sliders_rest(ui, result, slicer, settle, slider):
+    slider("WT").value = 0.9
     slicer.mrmlScene.RemoveNode(result)
     settle()
-    assert not ui.thresholdWTSlider.enabled
+    assert not slider("WT").enabled
 
 
 def test_run_inside_a_region(ui, result, slicer, wait, widget, worker):

@@ -150,11 +150,11 @@ def test_a_persons_work_is_not_replaced_without_a_question(result, apply, answer
     assert "mine" in result.GetSegmentation().GetSegmentIDs()
 
 
-def test_what_was_chosen_comes_back(four, apply, reload, ui, widget):
+def test_what_was_chosen_comes_back(four, apply, reload, ui, widget, slider):
     apply()
     widget._parameterNode.backend = "onnxruntime"
-    widget._parameterNode.thresholdET = 0.25
+    widget._parameterNode.thresholds = {"ET": 0.25}
     reload()
     assert ui.backendBox.currentText == "ONNX Runtime"
-    assert ui.thresholdETSlider.value == 0.25
-    assert not ui.thresholdETSlider.enabled
+    assert slider("ET").value == 0.25
+    assert not slider("ET").enabled

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..models.description import Outputs
+from ..postprocessing.refinement import Refinement
 from ..runs.options import RunOptions
 from ..settings import Setting, checked, settings_of
+from .model_outputs import outputsOf
 from .parameters import BrainSegAccelParameterNode, modelOf
-from .refinement import refinementOf
 
 NOT_HERE = {
     "brain_mask": "a node, which is read when the run begins",
@@ -40,5 +42,19 @@ def optionsOf(parameters: BrainSegAccelParameterNode) -> RunOptions:
             for name in setting.path[:-1]:
                 place = place.setdefault(name, {})
             place[setting.path[-1]] = getattr(parameters, parameterOf(setting))
-    chosen = {"model": modelOf(parameters), "refinement": refinementOf(parameters)}
-    return checked(RunOptions, values | chosen)
+    model = modelOf(parameters)
+    refinement = refinementOf(parameters, outputsOf(model))
+    return checked(RunOptions, values | {"model": model, "refinement": refinement})
+
+
+def refinementOf(parameters: BrainSegAccelParameterNode, outputs: Outputs | None) -> Refinement:
+    """Return what a parameter node asks of a model; what is of other models' regions is left out.
+
+    :param outputs: the model's; None if it cannot be read.
+    """
+    known = {region.identifier for region in outputs.scheme.regions} if outputs else set()
+    smallest = parameters.smallestLesion
+    return Refinement(
+        thresholds={name: t for name, t in parameters.thresholds.items() if name in known},
+        smallest_lesion_ml=smallest if smallest >= 0 else None,
+    )

@@ -11,13 +11,7 @@ from slicer import (
     vtkMRMLSegmentationNode,
     vtkMRMLTableNode,
 )
-from slicer.parameterNodeWrapper import (
-    Decimals,
-    Default,
-    SingleStep,
-    WithinRange,
-    parameterNodeWrapper,
-)
+from slicer.parameterNodeWrapper import Default, WithinRange, parameterNodeWrapper
 
 from ..resources import DEFAULT_MODEL
 from ..study.modality import Modality
@@ -26,8 +20,11 @@ AUTO = "auto"
 MODEL_FILE = "file"
 """Value of ``model`` where ``modelFile`` says which."""
 
-_Threshold = Annotated[float, WithinRange(0.05, 0.95), Decimals(2), SingleStep(0.01), Default(0.5)]
-_Millilitres = Annotated[float, WithinRange(0.0, 5.0), Decimals(2), SingleStep(0.05), Default(0.05)]
+AS_THE_MODEL = -1.0
+"""Value of ``smallestLesion`` where the model's own counts."""
+
+_Threshold = Annotated[float, WithinRange(0.05, 1.0)]
+_Millilitres = Annotated[float, WithinRange(AS_THE_MODEL, 1000.0), Default(AS_THE_MODEL)]
 _Iterations = Annotated[int, WithinRange(20, 1000), Default(20)]
 
 
@@ -41,8 +38,10 @@ class BrainSegAccelParameterNode:
         ``preprocessing.options`` names it; brainMask: is used instead; biasCorrection: N4.
     device, backend, precision: how the network runs, each a name or ``auto``.
     model: name of a shipped model, or ``file``; modelFile: its card then.
-    thresholdET, thresholdTC, thresholdWT: a voxel belongs to a region above this probability.
-    smallestLesion: connected parts of less than these millilitres are removed.
+    thresholds: by identifier of a region, the probability above which a voxel belongs to it; a
+        region that is not in it has the model's own threshold.
+    smallestLesion: connected parts of less than these millilitres are removed; below 0 for the
+        model's own.
     roi: what "run again inside" runs inside of.
     iterations: timed runs of a benchmark.
     batchTable: what a batch has done.
@@ -62,9 +61,7 @@ class BrainSegAccelParameterNode:
     precision: str = AUTO
     model: str = DEFAULT_MODEL
     modelFile: str
-    thresholdET: _Threshold
-    thresholdTC: _Threshold
-    thresholdWT: _Threshold
+    thresholds: dict[str, _Threshold]
     smallestLesion: _Millilitres
     roi: vtkMRMLMarkupsROINode
     iterations: _Iterations

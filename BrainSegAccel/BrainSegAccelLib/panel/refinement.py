@@ -1,29 +1,23 @@
-"""Sliders that label again from the probabilities that a run has kept."""
+"""Labelling again, from the probabilities that a run has kept, as the sliders move."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import qt
-import slicer
 from slicer import vtkMRMLSegmentationNode
-from slicer.i18n import tr as _
 
 from ..manifest.model import Manifest
 from ..manifest.revise import with_output
-from ..models.tasks import TUMOUR
 from ..mrml.contents import made_by_a_person, sign, stamp
 from ..mrml.results import keep_manifest, keep_volumes
 from ..mrml.segmentation import has_surface, replace_content
 from ..postprocessing.kept import KeptProbabilities
 from ..postprocessing.refine import refine
-from ..postprocessing.refinement import Refinement
-from ..study.regions import Region
+from ..postprocessing.refinement import Refinement, ResolvedRefinement
 from ..study.segmentation import Segmentation
 from .history import History
-from .parameters import BrainSegAccelParameterNode
 from .questions import Questions
 from .scene_run import Finished
 
@@ -35,23 +29,17 @@ SETTLED_MS = 400
 class _Result:
     """What is known of a segmentation node that a run has filled.
 
-    :param refinement: that the labels were last made with.
+    :param refinement: with which the labels were last made.
     :param stamp: of the segments as this module left them; 0 if it did not touch them.
     :param surface: whether there was a 3-D surface, to be made again when the sliders rest.
     """
 
     kept: KeptProbabilities
     manifest: Manifest
-    refinement: Refinement
+    refinement: ResolvedRefinement
     stamp: int
     labels: Segmentation | None = None
     surface: bool = False
-
-
-def refinementOf(parameters: BrainSegAccelParameterNode) -> Refinement:
-    """Return what the sliders say."""
-    thresholds = {str(region): getattr(parameters, f"threshold{region}") for region in Region}
-    return Refinement(thresholds=thresholds, smallest_lesion_ml=parameters.smallestLesion)
 
 
 class Relabelling:
@@ -72,7 +60,7 @@ class Relabelling:
         self._questions = questions
         self._results: dict[str, _Result] = {}
         self._node: vtkMRMLSegmentationNode | None = None
-        self._asked: Refinement | None = None
+        self._asked: ResolvedRefinement | None = None
         self._soon = _after(0, self._relabel)
         self._settled = _after(SETTLED_MS, self._settle)
 
@@ -80,9 +68,8 @@ class Relabelling:
         """Keep what a run has found for the sliders."""
         node = outcome.node
         written = stamp(node) if outcome.changed else 0
-        self._results[node.GetID()] = _Result(
-            outcome.kept, outcome.manifest, outcome.refinement, written
-        )
+        refinement = outcome.refinement.resolve(outcome.kept.outputs)
+        self._results[node.GetID()] = _Result(outcome.kept, outcome.manifest, refinement, written)
 
     def forgetAll(self) -> None:
         """Let go of everything, e.g. because the scene is closed."""
@@ -98,8 +85,9 @@ class Relabelling:
     def request(self, node: vtkMRMLSegmentationNode | None, refinement: Refinement) -> None:
         """Label a node again soon; of several requests in a row only the last counts."""
         result = self._results.get(node.GetID()) if node is not None else None
-        if result is not None and refinement != result.refinement:
-            self._node, self._asked = node, refinement
+        asked = refinement.resolve(result.kept.outputs) if result is not None else None
+        if result is not None and asked != result.refinement:
+            self._node, self._asked = node, asked
             self._soon.start()
 
     def _relabel(self) -> None:
@@ -114,7 +102,7 @@ class Relabelling:
             self._history.remember(node)
             self._remembered()
         role = node.GetReferenceImageGeometryReferenceRole()
-        result.labels = refine(result.kept, asked.resolve(result.kept.outputs))
+        result.labels = refine(result.kept, asked)
         result.surface |= has_surface(node)
         replace_content(node, result.labels, node.GetNodeReference(role), surface=False)
         result.stamp = stamp(node)
@@ -132,43 +120,9 @@ class Relabelling:
         if result.labels is None or stamp(node) != result.stamp:
             return
         sign(node)
-        resolved = result.refinement.resolve(result.kept.outputs)
-        result.manifest = with_output(result.manifest, result.labels, resolved)
+        result.manifest = with_output(result.manifest, result.labels, result.refinement)
         keep_volumes(node, result.labels)
         keep_manifest(node, result.manifest)
-
-
-class Sliders:
-    """The sliders' own state: usable only where there is something to label again.
-
-    :param ui: has the four sliders, resetButton and refineHint.
-    """
-
-    def __init__(self, ui: Any) -> None:
-        self._hint = ui.refineHint
-        self._widgets = [
-            *(ui.thresholdETSlider, ui.thresholdTCSlider, ui.thresholdWTSlider),
-            *(ui.smallestLesionSlider, ui.resetButton),
-        ]
-
-    def setUsable(self, usable: bool) -> None:
-        """Grey the sliders, and say why."""
-        for widget in self._widgets:
-            widget.enabled = usable
-        self._hint.text = (
-            _("Labels follow at once, without running the network again.")
-            if usable
-            else _("Press Apply first: what the sliders work on is not saved in scenes.")
-        )
-
-
-def resetRefinement(parameters: BrainSegAccelParameterNode) -> None:
-    """Put every slider back to where it is by default."""
-    usual = Refinement().resolve(TUMOUR.outputs)
-    with slicer.util.NodeModify(parameters):
-        for region, threshold in usual.thresholds.items():
-            setattr(parameters, f"threshold{region}", threshold)
-        parameters.smallestLesion = usual.smallest_lesion_ml
 
 
 def _after(milliseconds: int, call: Callable[[], None]) -> qt.QTimer:

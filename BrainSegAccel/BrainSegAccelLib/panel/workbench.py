@@ -17,18 +17,20 @@ from ..mrml.roi import roi_from_node
 from ..mrml.volumes import VolumeReader
 from ..worker.client import Worker
 from ..worker.messages import Event, Failed, ListBackends, Listed, Progress
-from .asked import optionsOf
+from .asked import optionsOf, refinementOf
 from .batch import Batch
 from .choices import Selectors
 from .history import History
 from .measure import benchmarkSummary, qualitySummary, racers
-from .parameters import BrainSegAccelParameterNode, inputsOf
+from .model_outputs import outputsOf
+from .parameters import BrainSegAccelParameterNode, inputsOf, modelOf
 from .questions import Overwrite, Questions
 from .readiness import whatIsMissing
-from .refinement import Relabelling, Sliders, refinementOf, resetRefinement
+from .refinement import Relabelling
 from .result_view import ResultView
 from .running import RunDisplay
 from .scene_run import Finished, Order, SceneRun, Stopped
+from .sliders import Sliders
 from .tasks import Tasks
 
 
@@ -68,7 +70,6 @@ class Workbench:
             (ui.applyButton, self.apply),
             (ui.cancelButton, self.cancel),
             (ui.undoButton, self._undo),
-            (ui.resetButton, lambda: resetRefinement(self._now)),
             (ui.roiRunButton, self._runInRoi),
             (ui.benchmarkButton, self._benchmark),
             (ui.verifyButton, self._verify),
@@ -115,12 +116,13 @@ class Workbench:
         ui.findStudiesButton.enabled = not self.running
         ui.batchButton.enabled = not self.running and ui.batchView.rowCount > 0
         ui.undoButton.enabled = not self.running and self._history.canUndo(node)
-        self._sliders.setUsable(kept is not None and not self.running)
+        outputs = kept.outputs if kept is not None else outputsOf(modelOf(parameters))
+        self._sliders.show(parameters, outputs, usable=kept is not None and not self.running)
         if node is not self._shown:
             self._shown = node
             self._results.show(node)
         elif not self.running:
-            self._relabelling.request(node, refinementOf(parameters))
+            self._relabelling.request(node, refinementOf(parameters, outputs))
 
     def apply(self) -> None:
         """Segment the selected volumes; a person's work is only replaced after a question."""

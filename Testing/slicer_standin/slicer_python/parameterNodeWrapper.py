@@ -1,9 +1,9 @@
 """Typed parameters on a ``vtkMRMLScriptedModuleNode``, bound to widgets by their names.
 
-What is imitated: parameters that are nodes, ``bool``, ``int``, ``float`` and ``str``;
-the annotations below; the binding of a parameter to the child widget whose dynamic property
-``SlicerParameterName`` names it. Values are stored as Slicer stores them, so that scenes saved
-here and there can be exchanged.
+What is imitated: parameters that are nodes, ``bool``, ``int``, ``float``, ``str`` or a ``dict`` of
+``str`` to one of these; the annotations below; the binding of a parameter to the child widget whose
+dynamic property ``SlicerParameterName`` names it. Values are stored as Slicer stores them, so that
+scenes saved here and there can be exchanged.
 """
 
 from __future__ import annotations
@@ -61,12 +61,15 @@ class _Parameter:
 
     def __init__(self, name: str, hint: Any, default: list) -> None:
         self.name = name
-        self.kind, *self.annotations = typing.get_args(typing.Annotated[hint, None])[:-1]
+        self.kind, *self.annotations = _split(hint)
         self.isNode = issubclass(self.kind, slicer.vtkMRMLNode)
         if not self.isNode and self.kind not in _EMPTY:
             raise TypeError(f"{name}: parameters of type {self.kind} are not imitated")
         declared = default + [a.value for a in self.annotations if isinstance(a, Default)]
         self.default = declared[0] if declared else _EMPTY.get(self.kind)
+
+    def isIn(self, node) -> bool:
+        return node.HasParameter(self.name)
 
     def annotation(self, kind: type) -> Any:
         return next((a for a in self.annotations if isinstance(a, kind)), None)
@@ -76,19 +79,68 @@ class _Parameter:
             return node.GetNodeReference(self.name)
         return _READ.get(self.kind, self.kind)(node.GetParameter(self.name))
 
-    def write(self, node, value) -> None:
+    def validate(self, value) -> None:
         allowed = (int, float) if self.kind is float else self.kind
         if not isinstance(value, allowed) and not (self.isNode and value is None):
             raise TypeError(f"{self.name} must be {self.kind}, not {value!r}")
         for annotation in self.annotations:
             if hasattr(annotation, "validate"):
                 annotation.validate(value)
+
+    def write(self, node, value) -> None:
+        self.validate(value)
         with slicer.util.NodeModify(node):
             if self.isNode:
                 node.SetParameter(self.name, "")
                 node.SetNodeReferenceID(self.name, value.GetID() if value else None)
             else:
                 node.SetParameter(self.name, str(value))
+
+
+class _DictParameter:
+    """A ``dict`` from ``str``, stored as Slicer does: its length, and each key and value."""
+
+    isNode, annotations, kind = False, (), dict
+
+    def __init__(self, name: str, hint: Any) -> None:
+        self.name, self.default = name, {}
+        key, value = typing.get_args(_split(hint)[0])
+        if key is not str:
+            raise TypeError(f"{name}: keys of type {key} are not imitated")
+        self._value = value
+
+    def isIn(self, node) -> bool:
+        return node.HasParameter(f"{self.name}_len")
+
+    def annotation(self, _kind: type) -> None:
+        return None
+
+    def read(self, node) -> dict:
+        count = int(node.GetParameter(f"{self.name}_len") or 0)
+        return {
+            node.GetParameter(f"{self.name}_{index}_0"): self._entry(index).read(node)
+            for index in range(count)
+        }
+
+    def write(self, node, value: dict) -> None:
+        for one in value.values():
+            self._entry(0).validate(one)
+        with slicer.util.NodeModify(node):
+            for index in range(len(value), len(self.read(node))):
+                for part in (0, 1):
+                    node.UnsetParameter(f"{self.name}_{index}_{part}")
+            node.SetParameter(f"{self.name}_len", str(len(value)))
+            for index, (key, one) in enumerate(value.items()):
+                node.SetParameter(f"{self.name}_{index}_0", key)
+                self._entry(index).write(node, one)
+
+    def _entry(self, index: int) -> _Parameter:
+        return _Parameter(f"{self.name}_{index}_1", self._value, [])
+
+
+def _split(hint: Any) -> tuple:
+    """Return a type and its annotations."""
+    return typing.get_args(typing.Annotated[hint, None])[:-1]
 
 
 @dataclass
@@ -127,10 +179,16 @@ _WIDGETS = (
 )
 
 
+def _parameter(name: str, hint: Any, default: list) -> _Parameter | _DictParameter:
+    if typing.get_origin(_split(hint)[0]) is dict:
+        return _DictParameter(name, hint)
+    return _Parameter(name, hint, default)
+
+
 def parameterNodeWrapper(owner: type) -> type:
     """Make a class of annotated names a typed view of a parameter node."""
     parameters = {
-        name: _Parameter(name, hint, [getattr(owner, name)] if hasattr(owner, name) else [])
+        name: _parameter(name, hint, [getattr(owner, name)] if hasattr(owner, name) else [])
         for name, hint in typing.get_type_hints(owner, include_extras=True).items()
     }
     for name, parameter in parameters.items():
@@ -155,8 +213,8 @@ class _Wrapper:
         self.parameterNode = parameterNode
         self._guis: dict[int, tuple[int, list]] = {}
         self._writing = False
-        for name, parameter in self.allParameters.items():
-            if not parameterNode.HasParameter(name):
+        for parameter in self.allParameters.values():
+            if not parameter.isIn(parameterNode):
                 parameter.write(parameterNode, parameter.default)
 
     def connectGui(self, gui) -> int:
