@@ -25,7 +25,8 @@ from pydantic.fields import FieldInfo
 
 from .errors import InputError
 
-_LIMITS = ("gt", "ge", "lt", "le")
+_IN_WORDS = {"gt": "more than {}", "ge": "{} or more", "lt": "less than {}", "le": "{} or less"}
+"""Limits by the names that pydantic has for them."""
 
 
 class Settings(BaseModel):
@@ -83,13 +84,12 @@ class Setting:
     @property
     def range(self) -> str:
         """The range in words, with its unit, e.g. ``0 ml or more``; empty if there is none."""
-        low, high = self.limits.get("ge"), self.limits.get("le")
         unit = f" {self.unit}" if self.unit else ""
-        if low is not None and high is not None:
-            return f"{low:g} to {high:g}{unit}"
-        if low is not None:
-            return f"{low:g}{unit} or more"
-        return f"{high:g}{unit} or less" if high is not None else ""
+        if self.limits.keys() == {"ge", "le"}:
+            return f"{self.limits['ge']:g} to {self.limits['le']:g}{unit}"
+        return " and ".join(
+            _IN_WORDS[limit].format(f"{value:g}{unit}") for limit, value in self.limits.items()
+        )
 
 
 def settings_of(model: type[BaseModel]) -> Iterator[Setting]:
@@ -185,7 +185,7 @@ def _limits(metadata: list[Any], kind: Any) -> dict[str, float]:
     return {
         limit: getattr(m, limit)
         for m in metadata
-        for limit in _LIMITS
+        for limit in _IN_WORDS
         if getattr(m, limit, None) is not None
     }
 

@@ -47,7 +47,7 @@ class MoreOptions(RunOptions):
     """The options of a run, and what somebody adds."""
 
     smoothing: Smoothing = Smoothing()
-    passes: int = Field(default=1, ge=1, title="Passes", description="How often.")
+    passes: int = Field(default=1, gt=0, lt=9, title="Passes", description="How often.")
 
 
 @pytest.fixture
@@ -144,12 +144,15 @@ def test_a_setting_that_somebody_adds_is_an_option(invoke) -> None:
     assert "--sigma-mm" in shown
     assert "Width of the kernel (0 to 5 mm)." in shown
     assert "keep|blur" in shown
+    assert "How often (more than 0 and less than 9)." in shown
     _, (asked,) = invoke("--sigma-mm", "2.5", "--edges", "blur", "--twice", "--passes", "3")
     assert isinstance(asked.options, MoreOptions)
     assert asked.options.smoothing == Smoothing(sigma_mm=2.5, edges="blur", twice=True)
     assert asked.options.passes == 3
     with pytest.raises(InputError, match=r"--sigma-mm: 7.0 is out of range; give 0 to 5 mm"):
         invoke("--sigma-mm", "7")
+    with pytest.raises(InputError, match="--passes: 9 is out of range; give more than 0 and less"):
+        invoke("--passes", "9")
 
 
 def test_a_setting_that_somebody_adds_is_in_the_manifest(
