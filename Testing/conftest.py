@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.geometry.volume import Volume
+from BrainSegAccelLib.models.description import Outputs
 from BrainSegAccelLib.models.package import ModelPackage, load_package
 from BrainSegAccelLib.study.modality import Modality
 from BrainSegAccelLib.study.study import Study
@@ -18,8 +19,16 @@ from BrainSegAccelLib.study.study import Study
 TINY_SHAPE = (32, 48, 32)
 
 
-def write_tiny_model(folder: Path, seed: int = 0, shape: tuple[int, int, int] = TINY_SHAPE) -> Path:
-    """Write weights, card and ONNX export of a small untrained network; returns the card's path."""
+def write_tiny_model(
+    folder: Path,
+    seed: int = 0,
+    shape: tuple[int, int, int] = TINY_SHAPE,
+    outputs: Outputs | None = None,
+) -> Path:
+    """Write weights, card and ONNX export of a small untrained network; returns the card's path.
+
+    :param outputs: default: those of the tumour models.
+    """
     import torch
     from BrainSegAccelLib.models.card import FileRecord, ModelCard, TrainingRecord
     from BrainSegAccelLib.models.config import HybridConfig
@@ -39,7 +48,8 @@ def write_tiny_model(folder: Path, seed: int = 0, shape: tuple[int, int, int] = 
         head_bias=0.0,
     )
     torch.manual_seed(seed)
-    network = HybridNetwork(config, 4, 3)
+    outputs = outputs or TUMOUR.outputs
+    network = HybridNetwork(config, 4, len(outputs.channels))
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:
@@ -57,7 +67,7 @@ def write_tiny_model(folder: Path, seed: int = 0, shape: tuple[int, int, int] = 
         inputs=TUMOUR.inputs,
         network=config,
         inference=Inference(window=shape),
-        outputs=TUMOUR.outputs,
+        outputs=outputs,
         weights=FileRecord(file="tiny.safetensors", sha256=digest),
         training=TrainingRecord(
             data="none",
@@ -83,6 +93,22 @@ def tiny_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_package(tiny_card: Path) -> ModelPackage:
     return load_package(tiny_card)
+
+
+@pytest.fixture(scope="session")
+def postoperative_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of the card of a tiny model with four labels of other names, one a region by itself."""
+    from label_schemes import POSTOPERATIVE
+
+    return write_tiny_model(tmp_path_factory.mktemp("postoperative"), outputs=POSTOPERATIVE)
+
+
+@pytest.fixture(scope="session")
+def softmax_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of the card of a tiny model that says one of five labels, background included."""
+    from label_schemes import SOFTMAX
+
+    return write_tiny_model(tmp_path_factory.mktemp("softmax"), outputs=SOFTMAX)
 
 
 @pytest.fixture(scope="session")

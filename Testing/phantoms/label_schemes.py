@@ -58,6 +58,14 @@ POSTOPERATIVE = Outputs(
 """Four labels of other names; 4 is a cavity, not enhancing tumour, and lies in no other region."""
 
 
+SOFTMAX = Outputs(
+    activation="softmax",
+    channels=(BACKGROUND_CHANNEL, "dead_core", "swelling", "bright_rim", "cavity"),
+    scheme=POSTOPERATIVE.scheme,
+)
+"""The same labels from a network of one answer a voxel, in the order of their values."""
+
+
 @st.composite
 def nested_schemes(draw: st.DrawFn) -> LabelScheme:
     """Draw a scheme of up to six regions, each with a label of its own, some within others."""
