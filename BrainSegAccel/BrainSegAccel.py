@@ -5,14 +5,16 @@ import logging
 import shutil
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
 import slicer.packaging
 import vtk
 from BrainSegAccelLib.panel.panel import Panel
-from BrainSegAccelLib.panel.parameters import AUTO, BrainSegAccelParameterNode
+from BrainSegAccelLib.panel.parameters import BrainSegAccelParameterNode
 from BrainSegAccelLib.panel.questions import Questions, Windows
 from BrainSegAccelLib.resources import resource
 from BrainSegAccelLib.study.modality import Modality
@@ -26,6 +28,12 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
+if TYPE_CHECKING:
+    from BrainSegAccelLib.mrml.volumes import VolumeReader
+    from BrainSegAccelLib.panel.tasks import Tasks
+    from BrainSegAccelLib.panel.waiting import Tell
+    from BrainSegAccelLib.runs.options import RunOptions
 
 
 class BrainSegAccel(ScriptedLoadableModule):
@@ -104,7 +112,7 @@ class BrainSegAccelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
-        self.logic = BrainSegAccelLogic()
+        self.logic = BrainSegAccelLogic(self._makeWorker)
         selector = self.ui.parameterSetSelector
         selector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
         selector.currentNodeChanged.connect(self.onParameterSetSelected)
@@ -184,15 +192,16 @@ class BrainSegAccelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
     """Segments volume nodes; usable from scripts, without the panel, and waits for the result.
 
-    Volumes that do not agree are registered with Slicer's own BRAINSFit.
+    :param makeWorker: makes the client of the background process, which stays warm for the next
+        run and ends with this object.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, makeWorker: Callable = newWorker) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.manifestJson: str | None = None
         """The manifest of the last run that succeeded."""
-        self._request: tuple | None = None
-        self._pipeline = None
+        self._makeWorker = makeWorker
+        self._atWork: tuple[Tasks, VolumeReader] | None = None
 
     def getParameterNode(self) -> BrainSegAccelParameterNode:
         """Return the parameter node that every scene has, typed; there may be others beside it."""
@@ -202,47 +211,47 @@ class BrainSegAccelLogic(ScriptedLoadableModuleLogic):
         self,
         volumes: Mapping[Modality, vtkMRMLScalarVolumeNode],
         segmentation: vtkMRMLSegmentationNode | None = None,
+        options: "RunOptions | None" = None,
         *,
-        backend: str = AUTO,
-        precision: str = AUTO,
-        device: str = AUTO,
-        model: str | None = None,
-        progress=None,
+        brainMask: vtkMRMLSegmentationNode | None = None,
+        progress: "Tell | None" = None,
     ) -> vtkMRMLSegmentationNode:
-        """Segment the volumes; the manifest is then in ``manifestJson``.
+        """Do what a click on Apply does, and wait; the manifest is then in ``manifestJson``.
+
+        The event loop goes on meanwhile, so the application stays alive.
 
         :param volumes: one to four of T1, T1c, T2 and FLAIR.
-        :param segmentation: its content is replaced; None for a new node.
-        :param model: name of a shipped model or path of a model card; None for the usual one.
-        :param progress: told of the stages (``BrainSegAccelLib.runs.progress.Progress``).
+        :param segmentation: its content is replaced, without a question; None for a new node.
+        :param options: everything that can be asked of a run; None for what is usual.
+        :param brainMask: is used instead of looking for the brain.
+        :param progress: told of stage, share and time left (``worker.messages.Progress``); what it
+            raises cancels the run and is raised here.
         :returns: the segmentation node.
         :raises InputError: unusable volumes, backend or precision; the scene is as it was.
+        :raises RunError: the run failed, or the scene was closed meanwhile.
         """
         # Here, since what they import is installed when the panel is first used.
-        from BrainSegAccelLib.backends.choice import EngineChoice
         from BrainSegAccelLib.manifest.write import to_json
-        from BrainSegAccelLib.mrml.registration import BrainsFitRegistration
-        from BrainSegAccelLib.mrml.run import segment_nodes
-        from BrainSegAccelLib.resources import DEFAULT_MODEL
-        from BrainSegAccelLib.runs.pipeline import Pipeline
-        from BrainSegAccelLib.settings import checked
+        from BrainSegAccelLib.panel.scene_run import SceneRequest
+        from BrainSegAccelLib.panel.waiting import runAndWait
+        from BrainSegAccelLib.runs.options import RunOptions
 
-        asked = {"backend": backend, "precision": precision, "device": device}
-        engine = checked(EngineChoice, asked)
-        request = (model or DEFAULT_MODEL, engine)
-        if self._request != request:
-            registration = BrainsFitRegistration(slicer.mrmlScene, slicer.app.processEvents)
-            self._pipeline = Pipeline(*request, registration=registration)
-            self._request = request
-        run = segment_nodes(
-            self._pipeline,
-            volumes,
-            segmentation,
-            engine=engine,
-            progress=progress,
-        )
-        self.manifestJson = to_json(run.manifest)
-        return run.node
+        request = SceneRequest(volumes, options or RunOptions(), segmentation, brainMask)
+        finished = runAndWait(request, *self._worker(), progress)
+        self.manifestJson = to_json(finished.manifest)
+        return finished.node
+
+    def _worker(self) -> "tuple[Tasks, VolumeReader]":
+        """Return the worker's queue and what reads volumes for it, made when first needed."""
+        from BrainSegAccelLib.mrml.volumes import VolumeReader
+        from BrainSegAccelLib.panel.tasks import Tasks
+
+        if self._atWork is None:
+            tasks = Tasks(self._makeWorker())
+            self._atWork = tasks, VolumeReader()
+            # At the end of Python there is no Qt any more; the process ends with ours by itself.
+            weakref.finalize(self, tasks.close).atexit = False
+        return self._atWork
 
 
 class BrainSegAccelTest(ScriptedLoadableModuleTest):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import inspect
 import os
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from BrainSegAccelLib.runs.pipeline import Pipeline
 from BrainSegAccelLib.study.modality import Modality
 from packaging.requirements import Requirement
 
@@ -152,10 +150,6 @@ def library_imports(nodes) -> list[tuple[str, str]]:
 )
 def test_module_imports_what_the_library_has(module, name):
     assert hasattr(importlib.import_module(module), name)
-
-
-def test_module_asks_the_pipeline_in_its_order():
-    assert list(inspect.signature(Pipeline).parameters)[:2] == ["model", "engine"]
 
 
 def test_module_opens_before_its_packages_are_installed():

@@ -5,8 +5,7 @@ import pytest
 import slicer
 from BrainSegAccelLib.mrml.contents import Contents, made_by_a_person, sign
 from BrainSegAccelLib.mrml.segmentation import replace_content
-from BrainSegAccelLib.mrml.volumes import study_from_nodes
-from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.mrml.volumes import volume_from_node
 from BrainSegAccelLib.study.segmentation import Segmentation
 from label_schemes import TUMOUR
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -27,7 +26,7 @@ def node(scene):
 
 
 def fill(node, reference, value: int) -> None:
-    grid = study_from_nodes({Modality.T1C: reference}).reference_grid
+    grid = volume_from_node(reference).grid
     labels = np.zeros(grid.shape, np.uint8)
     labels[3:7, 4:9, 5:11] = value
     replace_content(node, Segmentation(labels, grid, TUMOUR.scheme), reference)

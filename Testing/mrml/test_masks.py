@@ -5,8 +5,7 @@ import pytest
 from BrainSegAccelLib.errors import InputError
 from BrainSegAccelLib.mrml.masks import mask_from_node
 from BrainSegAccelLib.mrml.segmentation import replace_content
-from BrainSegAccelLib.mrml.volumes import study_from_nodes
-from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.mrml.volumes import volume_from_node
 from BrainSegAccelLib.study.segmentation import Segmentation
 from label_schemes import TUMOUR
 from numpy.testing import assert_allclose
@@ -24,7 +23,7 @@ def node(scene):
 def test_mask_is_the_union_of_all_segments_in_place(node, add_volume, put_under):
     reference = add_volume(np.random.default_rng(0).normal(size=(12, 25, 30)).astype("f4"), OBLIQUE)
     put_under(reference, np.diag([-1.0, -1.0, 1.0, 1.0]) + np.eye(4, k=3) * 7)
-    grid = study_from_nodes({Modality.T1C: reference}).reference_grid
+    grid = volume_from_node(reference).grid
     labels = np.zeros(grid.shape, np.uint8)
     labels[3:6, 4:9, 5:11], labels[6:8, 4:9, 5:11] = 1, 3
     replace_content(node, Segmentation(labels, grid, TUMOUR.scheme), reference)

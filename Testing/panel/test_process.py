@@ -11,7 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.panel.parameters import MODEL_FILE
+from BrainSegAccelLib.preprocessing.options import PreprocessingOptions
+from BrainSegAccelLib.runs.options import RunOptions
 from BrainSegAccelLib.worker.client import WorkerClient
 
 LONGEST_STEP_SECONDS = 0.05
@@ -77,9 +80,12 @@ def run(widget, wait, slicer):
     return run
 
 
+def manifest_of(node) -> str:
+    return node.GetNodeReference("BrainSegAccel.Manifest").GetText()
+
+
 def stages(node) -> list[str]:
-    manifest = node.GetNodeReference("BrainSegAccel.Manifest").GetText()
-    return list(json.loads(manifest)["latency"]["stages_ms"])
+    return list(json.loads(manifest_of(node))["latency"]["stages_ms"])
 
 
 def test_second_run_starts_nothing_and_the_window_lives(four, widget, run, client):
@@ -147,6 +153,33 @@ def test_disk_that_is_full_halfway_costs_a_warning(four, open_with, wait, tmp_pa
     assert "cache" in widget.ui.messageLabel.text
     assert "File too large" in widget.ui.messageLabel.text
     assert [path.name for path in cache.rglob("*") if path.is_file()] == ["stages.json"]
+
+
+def test_a_script_gets_what_a_click_gets(four, widget, run, slicer, tiny_card):
+    from BrainSegAccel import BrainSegAccelLogic
+
+    clicked = json.loads(manifest_of(run()))
+    logic = BrainSegAccelLogic(lambda: WorkerClient(sys.executable))
+    options = RunOptions(
+        model=str(tiny_card),
+        engine=EngineChoice(backend="onnxruntime"),
+        preprocessing=PreprocessingOptions(registration="off", brain_extraction="off"),
+    )
+    heartbeat = Heartbeat()
+    logic.process(four, options=options)
+    assert heartbeat.longest <= LONGEST_STEP_SECONDS
+    scripted = json.loads(logic.manifestJson)
+    assert scripted["requested"] == clicked["requested"]
+    assert scripted["outputs"] == clicked["outputs"]
+    before = slicer.mrmlScene.GetNumberOfNodes()
+
+    def cancel(now) -> None:
+        if now.stage == "network":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        logic.process(four, options=options, progress=cancel)
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
 def test_process_ends_with_the_module(four, widget, run, client):

@@ -1,4 +1,4 @@
-"""Volume nodes in: a study in the patient space that the user sees."""
+"""Volume nodes in: volumes in the patient space that the user sees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
 from ..errors import InputError
 from ..geometry.volume import Volume
 from ..study.modality import Modality
-from ..study.study import Study
 from .geometry import RAS_FROM_LPS, array_from_matrix, linear_to_world
 
 _MAX_SHEAR = 1e-3
@@ -21,22 +20,22 @@ _MAX_SHEAR = 1e-3
 _STEP_BYTES = 1 << 22
 
 
-def study_from_nodes(nodes: Mapping[Modality, vtkMRMLScalarVolumeNode]) -> Study:
-    """Read the volumes of a study.
+def check_selection(nodes: Mapping[Modality, vtkMRMLScalarVolumeNode]) -> None:
+    """Check that volumes are selected, and each for one modality only.
 
-    :raises InputError: no node at all, one node for two modalities, or what `volume_from_node`
-        and `Study` refuse.
+    :raises InputError: no node at all, or one node for two modalities.
     """
-    seen: dict[vtkMRMLScalarVolumeNode, Modality] = {}
+    if not nodes:
+        raise InputError("no input volume", remedy="give at least one of T1, T1c, T2 and FLAIR")
+    selected: dict[vtkMRMLScalarVolumeNode, Modality] = {}
     for modality, node in nodes.items():
-        other = seen.setdefault(node, modality)
+        other = selected.setdefault(node, modality)
         if other is not modality:
             raise InputError(
                 f"selected as both {other.label} and {modality.label}",
                 where=node.GetName() or "",
                 remedy="select another volume or none for one of them",
             )
-    return Study({modality: volume_from_node(node) for modality, node in nodes.items()})
 
 
 def volume_from_node(node: vtkMRMLScalarVolumeNode) -> Volume:
@@ -78,7 +77,7 @@ def read_in_steps(node: vtkMRMLScalarVolumeNode) -> Generator[None, None, Volume
     planes = max(1, _STEP_BYTES // array[0].nbytes)
     for first in range(0, len(array), planes):
         some = slice(first, first + planes)
-        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which a Study refuses
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which a `Study` refuses
             array[some] = voxels[some]
         yield
         if image.GetMTime() != before:

@@ -17,7 +17,7 @@ from ..mrml.tables import fill_table
 from ..mrml.volumes import VolumeReader
 from ..worker.messages import Progress
 from .inputs import seriesDescription
-from .scene_run import Finished, Order, SceneRun, Stopped
+from .scene_run import Finished, SceneRequest, SceneRun, Stopped
 from .tasks import Tasks
 
 
@@ -59,7 +59,7 @@ class Batch:
         self._entries: list[_Entry] = []
         self._left: list[_Entry] = []
         self._current: _Entry
-        self._pattern: Order
+        self._pattern: SceneRequest
         self._run: SceneRun | None = None
         self._table: vtkMRMLTableNode | None = None
         self._view.setColumnCount(3)
@@ -73,7 +73,7 @@ class Batch:
         self._show()
         return len(self._entries)
 
-    def start(self, table: vtkMRMLTableNode, pattern: Order) -> None:
+    def start(self, table: vtkMRMLTableNode, pattern: SceneRequest) -> None:
         """Segment every study that is listed, each into a new segmentation.
 
         :param table: receives the summary, a row for each study.
@@ -133,8 +133,8 @@ class Batch:
         self._current = entry = self._left.pop(0)
         entry.outcome = _("running")
         self._show()
-        order = replace(self._pattern, volumes=entry.study.volumes, output=None, brainMask=None)
-        self._run = SceneRun(order, self._tasks, self._reader, self)
+        request = replace(self._pattern, volumes=entry.study.volumes, output=None, brainMask=None)
+        self._run = SceneRun(request, self._tasks, self._reader, self)
 
     def _show(self) -> None:
         self._view.setRowCount(len(self._entries))

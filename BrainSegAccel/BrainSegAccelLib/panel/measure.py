@@ -8,32 +8,31 @@ from dataclasses import replace
 from slicer.i18n import tr as _
 
 from ..backends.choice import EngineChoice
+from ..backends.protocol import Precision
 from ..backends.survey import Combination
 from ..manifest.model import Manifest
 from ..mrml.measurements import benchmark_row, configuration
 from .parameters import AUTO
-from .scene_run import Order
+from .scene_run import SceneRequest
 
 
-def racers(order: Order, combinations: Iterable[Combination]) -> list[Order]:
-    """Return the order once for every backend that runs here, on its device and precision.
+def racers(request: SceneRequest, combinations: Iterable[Combination]) -> list[SceneRequest]:
+    """Return the request once for every backend that runs here, on its device and precision.
 
     ``auto`` as precision stands for FP32, and as device for the first that the backend runs on.
     """
-    wanted = order.options.engine
-    precision = "fp32" if wanted.precision == AUTO else wanted.precision
-    found: dict[str, Order] = {}
+    wanted = request.options.engine
+    precision = Precision.FP32 if wanted.precision == AUTO else wanted.precision
+    found: dict[str, SceneRequest] = {}
     for combination in combinations:
-        fits = str(combination.precision) == precision
-        fits &= wanted.device in (AUTO, str(combination.device))
+        fits = combination.precision == precision
+        fits &= wanted.device in (AUTO, combination.device)
         if combination.availability.ok and fits:
             engine = EngineChoice(
-                backend=combination.backend,
-                precision=combination.precision,
-                device=combination.device,
+                backend=combination.backend, precision=precision, device=combination.device
             )
-            options = order.options.model_copy(update={"engine": engine})
-            found.setdefault(combination.backend, replace(order, options=options))
+            options = request.options.model_copy(update={"engine": engine})
+            found.setdefault(combination.backend, replace(request, options=options))
     return list(found.values())
 
 

@@ -21,7 +21,7 @@ from ..mrml.contents import sign
 from ..mrml.masks import mask_from_node
 from ..mrml.results import Result, keep_manifest, keep_stages, keep_volumes, put_beside
 from ..mrml.segmentation import replace_content
-from ..mrml.volumes import VolumeReader
+from ..mrml.volumes import VolumeReader, check_selection
 from ..postprocessing.kept import KeptProbabilities
 from ..postprocessing.refinement import Refinement
 from ..runs.options import RunOptions
@@ -31,24 +31,24 @@ from .tasks import Tasks
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
-    """What to segment, how, and where the result goes.
+class SceneRequest:
+    """What to segment in a scene, how, and where the result goes.
 
     :param volumes: one to four volume nodes.
     :param output: its content is replaced; None for a new node.
-    :param brainMask: is used instead of looking for the brain.
+    :param brainMask: is read with the volumes and takes the place of ``options.brain_mask``.
     :param measureOnly: the segments stay as they are; only the manifest and tables change.
     """
 
     volumes: Mapping[Modality, vtkMRMLScalarVolumeNode]
-    output: vtkMRMLSegmentationNode | None
     options: RunOptions
+    output: vtkMRMLSegmentationNode | None = None
     brainMask: vtkMRMLSegmentationNode | None = None
     measureOnly: bool = False
 
-    def asking(self, **changes: Any) -> Order:
-        """Return the order with other options, by the names of their fields."""
-        return replace(self, options=self.options.model_copy(update=changes))
+    def asking(self, **options: Any) -> SceneRequest:
+        """Return the request with other options, by the names of their fields."""
+        return replace(self, options=self.options.model_copy(update=options))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +76,13 @@ class Stopped:
     """A run that came to nothing; the scene is as it was.
 
     :param message: one line; empty if a person cancelled.
+    :param unusableInput: whether the volumes or options were unusable, so that nothing was run.
     :param log: the worker's last lines if it crashed.
     """
 
     message: str = ""
     log: tuple[str, ...] = ()
+    unusableInput: bool = False
 
 
 class Listener(Protocol):
@@ -103,19 +105,22 @@ class SceneRun:
 
     :param tasks: the queue of the worker.
     :param reader: remembers what the run before has read.
+    :param listener: is told nothing before the event loop has had its turn.
+    :raises InputError: no volume at all, or one for two modalities.
     """
 
     def __init__(
-        self, order: Order, tasks: Tasks, reader: VolumeReader, listener: Listener
+        self, request: SceneRequest, tasks: Tasks, reader: VolumeReader, listener: Listener
     ) -> None:
-        self._order = order
+        check_selection(request.volumes)
+        self._request = request
         self._tasks = tasks
         self._listener = listener
         self._task: int | None = None
         self._ended = False
         self._stages: dict[str, float] = {}
-        self._reference = order.volumes[reference_of(order.volumes)]
-        self._step(self._read(reader))
+        self._reference = request.volumes[reference_of(request.volumes)]
+        self._continue(self._read(reader))
 
     def cancel(self) -> None:
         """Stop; the end comes within a second."""
@@ -130,8 +135,12 @@ class SceneRun:
         if self._task is not None:
             self._tasks.cancel(self._task)
 
+    def _continue(self, steps: Iterator[None]) -> None:
+        """Take the next step after the event loop has had its turn."""
+        qt.QTimer.singleShot(0, lambda: self._step(steps))
+
     def _step(self, steps: Iterator[None]) -> None:
-        """Take one step, and the next one after the event loop has had its turn."""
+        """Take one step, and see to the next one."""
         if self._ended:
             return
         try:
@@ -139,13 +148,13 @@ class SceneRun:
         except StopIteration:
             return
         except InputError as error:
-            self._end(Stopped(str(error)))
+            self._end(Stopped(str(error), unusableInput=True))
             return
         except Exception as error:  # Whatever it is, the panel must not wait for ever.
             logging.exception("BrainSegAccel")
             self._end(Stopped(f"{type(error).__name__}: {error}"))
             return
-        qt.QTimer.singleShot(0, lambda: self._step(steps))
+        self._continue(steps)
 
     def _end(self, outcome: Finished | Stopped) -> None:
         if not self._ended:
@@ -175,16 +184,18 @@ class SceneRun:
         return found[0]
 
     def _read(self, reader: VolumeReader) -> Iterator[None]:
-        order, volumes = self._order, dict[Modality, Volume]()
+        asked, volumes = self._request, dict[Modality, Volume]()
         self._listener.onProgress(Progress(task=0, stage=_("read")))
-        for modality, node in order.volumes.items():
+        for modality, node in asked.volumes.items():
             yield
             if node.GetScene() is None:
                 raise InputError(_("was removed from the scene"), where=modality.label)
             volumes[modality] = yield from self._timed_steps("read", reader.read_in_steps(node))
         yield
-        mask = mask_from_node(order.brainMask) if order.brainMask is not None else None
-        options = order.options.model_copy(update={"brain_mask": mask})
+        options = asked.options
+        if asked.brainMask is not None:
+            mask = mask_from_node(asked.brainMask)
+            options = options.model_copy(update={"brain_mask": mask})
         request = Segment(volumes=volumes, options=options)
         self._task = self._tasks.submit(request, self._onEvent)
 
@@ -196,7 +207,7 @@ class SceneRun:
         elif isinstance(event, Segmented):
             self._step(self._write(event))
         elif isinstance(event, Failed):
-            self._end(Stopped(event.message, event.log))
+            self._end(Stopped(event.message, event.log, event.unusable_input))
         elif isinstance(event, Cancelled):
             self._end(Stopped())
 
@@ -209,7 +220,7 @@ class SceneRun:
         reference = self._reference if self._reference.GetScene() is not None else None
         if reference is None:
             notes.append(_("The reference volume was removed; the result lies where it was."))
-        output, previous = self._order.output, None
+        output, previous = self._request.output, None
         if output is not None and output.GetScene() is None:
             notes.append(_("The output segmentation was removed; the result is in a new one."))
             output = None
@@ -219,9 +230,9 @@ class SceneRun:
                 "vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(f"{name} tumour")
             )
             put_beside(output, reference)
-        elif not self._order.measureOnly:
+        elif not self._request.measureOnly:
             previous = Result.of(output)
-        changed = output is not self._order.output or not self._order.measureOnly
+        changed = output is not self._request.output or not self._request.measureOnly
         if changed:
             self._timed("write", lambda: replace_content(output, result.segmentation, reference))
             yield
@@ -241,7 +252,7 @@ class SceneRun:
                 output,
                 manifest,
                 result.kept,
-                self._order.options.refinement,
+                self._request.options.refinement,
                 changed,
                 previous,
                 tuple(notes),

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ..models.description import Outputs
 from ..postprocessing.refinement import Refinement
 from ..settings import Setting, settings_of
-from .asked import refinementOf
+from .options import refinementOf
 from .parameters import AS_THE_MODEL, BrainSegAccelParameterNode
 
 LARGEST_SMALLEST_ML = 5.0

@@ -25,10 +25,16 @@ class Tasks:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._listeners: dict[int, Listen] = {}
+        self._closed = False
         self._timer = qt.QTimer()
         self._timer.interval = IDLE_MS
         self._timer.timeout.connect(self._poll)
         self._timer.start()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is told anything any more."""
+        return self._closed
 
     @property
     def busy(self) -> bool:
@@ -51,6 +57,7 @@ class Tasks:
 
     def close(self) -> None:
         """End the process; nobody is told anything any more."""
+        self._closed = True
         self._timer.stop()
         self._listeners.clear()
         self._worker.close()

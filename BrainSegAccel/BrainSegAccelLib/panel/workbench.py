@@ -17,19 +17,19 @@ from ..mrml.roi import roi_from_node
 from ..mrml.volumes import VolumeReader
 from ..worker.client import Worker
 from ..worker.messages import Event, Failed, ListBackends, Listed, Progress
-from .asked import optionsOf, refinementOf
 from .batch import Batch
 from .choices import Selectors
 from .history import History
 from .measure import benchmarkSummary, qualitySummary, racers
 from .model_outputs import outputsOf
+from .options import optionsOf, refinementOf
 from .parameters import BrainSegAccelParameterNode, inputsOf, modelOf
 from .questions import Overwrite, Questions
 from .readiness import whatIsMissing
 from .refinement import Relabelling
 from .result_view import ResultView
 from .running import RunDisplay
-from .scene_run import Finished, Order, SceneRun, Stopped
+from .scene_run import Finished, SceneRequest, SceneRun, Stopped
 from .sliders import Sliders
 from .tasks import Tasks
 
@@ -63,7 +63,7 @@ class Workbench:
         self._parameters: BrainSegAccelParameterNode | None = None
         self._run: SceneRun | None = None
         self._owner: BrainSegAccelParameterNode | None = None
-        self._waiting: list[Order] = []
+        self._waiting: list[SceneRequest] = []
         self._racing = self._batching = False
         self._shown: vtkMRMLSegmentationNode | None = None
         for button, act in (
@@ -77,7 +77,7 @@ class Workbench:
             (ui.findStudiesButton, self._findStudies),
             (ui.batchButton, self._startBatch),
         ):
-            button.clicked.connect(_without_arguments(act))
+            button.clicked.connect(self._slot(act))
         self._results.show(None)
         self._tasks.submit(ListBackends(), self._onListed)
 
@@ -90,6 +90,17 @@ class Workbench:
     def _now(self) -> BrainSegAccelParameterNode:
         assert self._parameters is not None, "buttons are shown with a parameter node only"
         return self._parameters
+
+    def _slot(self, act: Callable[[], None]) -> Callable[..., None]:
+        """Return a slot that says what is unusable, and ignores whether a button is checked."""
+
+        def slot(*_checked: bool) -> None:
+            try:
+                act()
+            except InputError as error:
+                self._display.say(str(error), error=True)
+
+        return slot
 
     def setParameters(self, parameters: BrainSegAccelParameterNode | None) -> None:
         """Work on a parameter node, or on none; a run in progress keeps its own."""
@@ -132,7 +143,7 @@ class Workbench:
             if answer is Overwrite.CANCEL:
                 return
             output = output if answer is Overwrite.REPLACE else None
-        self._start([replace(self._order(), output=output)])
+        self._start([replace(self._request(), output=output)])
 
     def cancel(self) -> None:
         """Stop what is in progress."""
@@ -190,21 +201,25 @@ class Workbench:
             self._racing = False
             self.update()
 
-    def _order(self) -> Order:
+    def _request(self) -> SceneRequest:
         parameters = self._now
-        options = optionsOf(parameters)
-        return Order(inputsOf(parameters), parameters.segmentation, options, parameters.brainMask)
+        return SceneRequest(
+            inputsOf(parameters),
+            optionsOf(parameters),
+            output=parameters.segmentation,
+            brainMask=parameters.brainMask,
+        )
 
-    def _start(self, orders: list[Order]) -> None:
+    def _start(self, requests: list[SceneRequest]) -> None:
         self._owner = self._parameters
-        self._waiting = orders
+        self._waiting = requests
         self._next()
 
     def _next(self) -> None:
-        order = self._waiting.pop(0)
-        name = order.options.engine.backend if self._waiting or order.options.iterations else ""
-        self._display.begin(name)
-        self._run = SceneRun(order, self._tasks, self._reader, self)
+        request = self._waiting.pop(0)
+        options = request.options
+        self._display.begin(options.engine.backend if self._waiting or options.iterations else "")
+        self._run = SceneRun(request, self._tasks, self._reader, self)
         self.update()
 
     def _adopt(self, outcome: Finished) -> None:
@@ -219,13 +234,9 @@ class Workbench:
         self._results.show(node)
 
     def _runInRoi(self) -> None:
-        try:
-            roi = roi_from_node(self._now.roi)
-        except InputError as error:
-            self._display.say(str(error), error=True)
-            return
+        roi = roi_from_node(self._now.roi)
         base = self._relabelling.kept(self._now.segmentation)
-        self._start([self._order().asking(roi=roi, base=base)])
+        self._start([self._request().asking(roi=roi, base=base)])
 
     def _benchmark(self) -> None:
         self._start([self._measuring(iterations=self._now.iterations)])
@@ -234,14 +245,14 @@ class Workbench:
         self._start([self._measuring(verify=True)])
 
     def _compare(self) -> None:
-        order = self._measuring(iterations=self._now.iterations)
-        orders = racers(order, self._selectors.combinations)
-        if orders:
+        request = self._measuring(iterations=self._now.iterations)
+        requests = racers(request, self._selectors.combinations)
+        if requests:
             self._racing = True
-            self._start(orders)
+            self._start(requests)
 
-    def _measuring(self, **changes: Any) -> Order:
-        return replace(self._order().asking(**changes), measureOnly=True)
+    def _measuring(self, **options: Any) -> SceneRequest:
+        return replace(self._request().asking(**options), measureOnly=True)
 
     def _undo(self) -> None:
         self._history.undo(self._now.segmentation)
@@ -253,14 +264,14 @@ class Workbench:
         self.update()
 
     def _startBatch(self) -> None:
-        parameters, order = self._now, self._order()
+        parameters, request = self._now, self._request()
         if parameters.batchTable is None:
             parameters.batchTable = slicer.mrmlScene.AddNewNodeByClass(
                 "vtkMRMLTableNode", "BrainSegAccel batch"
             )
         self._batching = True
         self._display.begin()
-        self._batch.start(parameters.batchTable, order)
+        self._batch.start(parameters.batchTable, request)
         self.update()
 
     def _onBatchProgress(self, prefix: str, progress: Progress) -> None:
@@ -279,8 +290,3 @@ class Workbench:
         elif isinstance(event, Failed):
             self._display.say(event.message, error=True, log=event.log)
         self.update()
-
-
-def _without_arguments(act: Callable[[], None]) -> Callable[..., None]:
-    """Return a slot that ignores whether a button is checked."""
-    return lambda *_checked: act()

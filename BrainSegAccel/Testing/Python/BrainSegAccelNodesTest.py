@@ -10,8 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 import slicer
 import vtk
-from BrainSegAccelLib.mrml.volumes import study_from_nodes
-from BrainSegAccelLib.study.modality import Modality
+from BrainSegAccelLib.mrml.volumes import volume_from_node
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 
@@ -33,11 +32,11 @@ class BrainSegAccelNodesTest(unittest.TestCase):
         self.volume.SetAndObserveTransformNodeID(transform.GetID())
 
     def test_reads_voxels_and_place(self):
-        study = study_from_nodes({Modality.T1C: self.volume})
-        np.testing.assert_array_equal(study[Modality.T1C].array, self.voxels)
+        volume = volume_from_node(self.volume)
+        np.testing.assert_array_equal(volume.array, self.voxels)
         world = [0.0, 0.0, 0.0]
         self.volume.TransformPointToWorld((10.0, -20.0, 30.0), world)
-        np.testing.assert_allclose(study.reference_grid.origin, np.array(world) * (-1, -1, 1))
+        np.testing.assert_allclose(volume.grid.origin, np.array(world) * (-1, -1, 1))
 
     @unittest.skipUnless(find_spec("pydantic"), "the panel's packages are not installed")
     def test_writes_segments_that_overlay_the_reference(self):
@@ -46,7 +45,7 @@ class BrainSegAccelNodesTest(unittest.TestCase):
         from BrainSegAccelLib.study.segmentation import Segmentation
 
         scheme = load_package(DEFAULT_MODEL).card.outputs.scheme
-        grid = study_from_nodes({Modality.T1C: self.volume}).reference_grid
+        grid = volume_from_node(self.volume).grid
         labels = np.zeros(grid.shape, np.uint8)
         labels[4:9, 5:10, 6:11], labels[10:15, 5:10, 6:11] = 2, 3
         node = self.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
