@@ -91,7 +91,7 @@ def newWorker():
 class BrainSegAccelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The life of the panel: opened, closed, bound to the scene's parameter node.
 
-    :param questions: answers for the person.
+    :param questions: answers for the user.
     :param makeWorker: makes the client of the background process.
     """
 
@@ -161,7 +161,7 @@ class BrainSegAccelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             qt.QTimer.singleShot(0, self.panel.fillEmptyInputs)
 
     def onParameterSetSelected(self, node) -> None:
-        """Bind the panel to the parameter set that a person selects."""
+        """Bind the panel to the parameter set that the user selects."""
         bound = self._parameterNode.parameterNode if self._parameterNode else None
         if node is not None and bound is not None and node.GetID() != bound.GetID():
             self.setParameterNode(BrainSegAccelParameterNode(node))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from BrainSegAccelLib.mrml.contents import Contents, made_by_a_person, sign
+from BrainSegAccelLib.mrml.contents import Contents, edited_by_the_user, sign
 from BrainSegAccelLib.mrml.segmentation import replace_content
 from BrainSegAccelLib.mrml.volumes import volume_from_node
 from BrainSegAccelLib.study.segmentation import Segmentation
@@ -41,12 +41,12 @@ def voxels(node, identifier="oedema"):
 
 
 def test_nobody_made_an_empty_node(node):
-    assert not made_by_a_person(node)
+    assert not edited_by_the_user(node)
 
 
 def test_our_own_content_is_ours(node, reference):
     fill(node, reference, 2)
-    assert not made_by_a_person(node)
+    assert not edited_by_the_user(node)
 
 
 def test_surface_and_visibility_are_no_edits(node, reference):
@@ -54,7 +54,7 @@ def test_surface_and_visibility_are_no_edits(node, reference):
     node.CreateClosedSurfaceRepresentation()
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetSegmentVisibility("oedema", False)
-    assert not made_by_a_person(node)
+    assert not edited_by_the_user(node)
 
 
 @pytest.mark.parametrize("edit", ["paint", "rename", "add", "remove"])
@@ -71,12 +71,12 @@ def test_what_a_person_does_is_seen(node, reference, edit):
         content.AddEmptySegment("mine")
     else:
         content.RemoveSegment("oedema")
-    assert made_by_a_person(node)
+    assert edited_by_the_user(node)
 
 
 def test_content_that_was_there_before_is_a_persons(node):
     node.GetSegmentation().AddEmptySegment("mine")
-    assert made_by_a_person(node)
+    assert edited_by_the_user(node)
 
 
 def test_saved_and_loaded_content_is_still_ours(node, reference, scene, tmp_path):
@@ -90,7 +90,7 @@ def test_saved_and_loaded_content_is_still_ours(node, reference, scene, tmp_path
     storage.SetFileName(path)
     assert storage.ReadData(loaded)
     loaded.SetAttribute("BrainSegAccel.Content", node.GetAttribute("BrainSegAccel.Content"))
-    assert not made_by_a_person(loaded)
+    assert not edited_by_the_user(loaded)
 
 
 def test_previous_content_comes_back(node, reference, put_under):
@@ -106,7 +106,7 @@ def test_previous_content_comes_back(node, reference, put_under):
     assert voxels(node)[0][5, 5, 5] == 0
     assert np.count_nonzero(voxels(node)[0]) == 4 * 5 * 6 - 1
     assert node.GetParentTransformNode() is transform
-    assert made_by_a_person(node)
+    assert edited_by_the_user(node)
 
 
 def test_undo_survives_nodes_that_are_gone(node, reference, scene):

@@ -8,7 +8,7 @@ import slicer
 from BrainSegAccelLib.errors import RunError
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.mrml.geometry import RAS_FROM_LPS, array_from_matrix
-from BrainSegAccelLib.mrml.registration import BrainsFitRegistration, keep_motions, parameters_of
+from BrainSegAccelLib.mrml.registration import BrainsFitRegistration, parameters_of, write_motions
 from BrainSegAccelLib.mrml.volumes import volume_from_node
 from BrainSegAccelLib.preprocessing.registration.evidence import Alignment, Decision
 from BrainSegAccelLib.preprocessing.registration.protocol import Registration
@@ -142,7 +142,7 @@ def flair(four_modalities, add_volume):
 def test_a_kept_motion_brings_the_volume_onto_the_reference(scene, flair) -> None:
     motion = np.linalg.inv(START)
     found = {Modality.FLAIR: Alignment.of(Decision.REGISTERED, motion, same_grid=False)}
-    (node,) = keep_motions({Modality.FLAIR: flair}, found).values()
+    (node,) = write_motions({Modality.FLAIR: flair}, found).values()
     assert node.GetScene() is scene
     assert flair.GetParentTransformNode() is None
     expected = volume_from_node(flair).moved(motion)
@@ -156,11 +156,11 @@ def test_a_kept_motion_is_replaced_by_the_next_run(scene, flair) -> None:
         motion = np.eye(4)
         motion[2, 3] = shift
         registered = Alignment.of(Decision.REGISTERED, motion, same_grid=False)
-        (node,) = keep_motions(volumes, {Modality.FLAIR: registered}).values()
+        (node,) = write_motions(volumes, {Modality.FLAIR: registered}).values()
     assert scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == 1
     matrix = vtk_matrix(np.eye(4))
     node.GetMatrixTransformToParent(matrix)
     assert array_from_matrix(matrix)[2, 3] == 2.0
     agrees = Alignment.of(Decision.AGREES, same_grid=True)
-    assert keep_motions(volumes, {Modality.FLAIR: agrees}) == {}
+    assert write_motions(volumes, {Modality.FLAIR: agrees}) == {}
     assert scene.GetNumberOfNodesByClass("vtkMRMLLinearTransformNode") == 0

@@ -136,7 +136,7 @@ class WorkerHere:
 
 @dataclass
 class Answers:
-    """Answers for the person, and remembers what was asked."""
+    """Answers for the user, and remembers what was asked."""
 
     asked: list[str] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)

@@ -81,7 +81,7 @@ def test_our_own_result_is_replaced_without_a_question_and_comes_back_by_undo(
 
 
 @pytest.mark.parametrize("answer", Overwrite)
-def test_a_persons_work_is_not_overwritten_without_a_question(four, apply, ui, answers, answer):
+def test_the_users_work_is_not_overwritten_without_a_question(four, apply, ui, answers, answer):
     node = apply()
     node.GetSegmentation().AddEmptySegment("mine", "By hand")
     answers.overwriting = answer

@@ -14,7 +14,7 @@ def result(four, apply):
 
 def test_benchmark_goes_into_table_manifest_and_chart(result, ui, wait, widget, slicer):
     before = list(result.GetSegmentation().GetSegmentIDs())
-    result.GetSegmentation().GetSegment(before[0]).SetName("renamed by a person")
+    result.GetSegmentation().GetSegment(before[0]).SetName("renamed by the user")
     ui.benchmarkButton.click()
     wait(lambda: not widget.panel.running)
     table = result.GetNodeReference("BrainSegAccel.Benchmark")
@@ -24,7 +24,7 @@ def test_benchmark_goes_into_table_manifest_and_chart(result, ui, wait, widget, 
     assert timing["iterations"] == 20
     assert table.GetTable().GetValue(0, 1).ToDouble() == timing["p50_ms"]
     assert "20 iterations" in ui.messageLabel.text
-    assert result.GetSegmentation().GetSegment(before[0]).GetName() == "renamed by a person"
+    assert result.GetSegmentation().GetSegment(before[0]).GetName() == "renamed by the user"
     assert ui.benchmarkView.mrmlTableNode() is table
     chart = result.GetNodeReference("BrainSegAccel.Chart")
     assert chart.GetNumberOfPlotSeriesNodes() == 4
@@ -69,5 +69,5 @@ def test_what_was_not_measured_has_no_row(result, session, worker):
     ("seconds", "text"),
     [(0.4, "about a second left"), (12.3, "about 12 s left"), (150.0, "about 2 min left")],
 )
-def test_time_left_is_said_as_a_person_would(seconds, text):
+def test_time_left_is_said_as_a_user_would(seconds, text):
     assert timeLeft(seconds) == text

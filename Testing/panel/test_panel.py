@@ -45,7 +45,7 @@ def test_loaded_volumes_are_selected(ui, add_volume, slicer):
     assert not ui.applyHint.visible
 
 
-def test_a_persons_choice_is_left_alone(ui, add_volume, slicer):
+def test_the_users_choice_is_left_alone(ui, add_volume, slicer):
     first = add_volume("T1c")
     slicer.app.processEvents()
     ui.t1cSelector.setCurrentNode(None)
@@ -60,7 +60,7 @@ def test_a_persons_choice_is_left_alone(ui, add_volume, slicer):
     assert ui.findHint.text == "Found T1c, FLAIR."
 
 
-def test_find_says_what_a_person_must_choose(ui, add_volume, slicer):
+def test_find_says_what_the_user_must_choose(ui, add_volume, slicer):
     ui.findButton.click()
     assert ui.findHint.text == "No volume of the scene is named like T1, T1c, T2 or FLAIR."
     add_volume("T1c a")

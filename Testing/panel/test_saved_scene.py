@@ -142,7 +142,7 @@ def test_our_own_result_is_replaced_without_a_question(result, apply, answers, w
     assert set(worker.requests[-1].volumes) == set(Modality)
 
 
-def test_a_persons_work_is_not_replaced_without_a_question(result, apply, answers, ui):
+def test_the_users_work_is_not_replaced_without_a_question(result, apply, answers, ui):
     result.GetSegmentation().AddEmptySegment("mine", "By hand")
     answers.overwriting = Overwrite.CANCEL
     ui.applyButton.click()

@@ -1,4 +1,4 @@
-"""What a segmentation node holds: kept for undo, and told apart from what a person made of it."""
+"""What a segmentation node holds: kept for undo, and told apart from what the user made of it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def sign(node: vtkMRMLSegmentationNode) -> None:
     node.SetAttribute(_OURS, digest(node))
 
 
-def made_by_a_person(node: vtkMRMLSegmentationNode) -> bool:
+def edited_by_the_user(node: vtkMRMLSegmentationNode) -> bool:
     """Tell whether a node holds anything that this module did not put there as it is."""
     if node.GetSegmentation().GetNumberOfSegments() == 0:
         return False

@@ -47,7 +47,7 @@ def quality_row(manifest: Manifest) -> Row | None:
     return row
 
 
-def keep_measurements(node: vtkMRMLSegmentationNode, manifest: Manifest) -> None:
+def write_measurements(node: vtkMRMLSegmentationNode, manifest: Manifest) -> None:
     """Add what a run measured to the tables of a segmentation node, and draw the benchmarks."""
     if (row := benchmark_row(manifest)) is not None:
         table = own_node(node, BENCHMARK, "vtkMRMLTableNode", "benchmark")

@@ -128,7 +128,7 @@ def parameters_of(settings: RegistrationSettings, voxels: int) -> dict[str, str 
     }
 
 
-def keep_motions(
+def write_motions(
     volumes: Mapping[Modality, vtkMRMLScalarVolumeNode], alignment: Mapping[Modality, Alignment]
 ) -> dict[Modality, vtkMRMLLinearTransformNode]:
     """Put the motion of every modality that was registered into its scene, to be looked at.

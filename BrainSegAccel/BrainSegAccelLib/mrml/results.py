@@ -25,18 +25,18 @@ MANIFEST, VOLUMES, LATENCY = "BrainSegAccel.Manifest", "BrainSegAccel.Volumes", 
 """Roles under which a segmentation node refers to its manifest and its tables."""
 
 
-def keep_volumes(node: vtkMRMLSegmentationNode, segmentation: Segmentation) -> None:
+def write_volumes(node: vtkMRMLSegmentationNode, segmentation: Segmentation) -> None:
     """Write volumes by region, segment and lesion into the table of a segmentation node."""
     fill_table(own_node(node, VOLUMES, "vtkMRMLTableNode", "volumes"), volume_columns(segmentation))
 
 
-def keep_stages(node: vtkMRMLSegmentationNode, manifest: Manifest) -> None:
+def write_stages(node: vtkMRMLSegmentationNode, manifest: Manifest) -> None:
     """Write latency by stage into the table of a segmentation node."""
     table = own_node(node, LATENCY, "vtkMRMLTableNode", "latency")
     fill_table(table, stage_columns(manifest.latency.stages_ms))
 
 
-def keep_manifest(node: vtkMRMLSegmentationNode, manifest: Manifest) -> None:
+def write_manifest(node: vtkMRMLSegmentationNode, manifest: Manifest) -> None:
     """Write the manifest into the text node of a segmentation node, which is saved with it."""
     text = own_node(node, MANIFEST, "vtkMRMLTextNode", "manifest")
     text.SetText(to_json(manifest))

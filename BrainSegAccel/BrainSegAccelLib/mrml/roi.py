@@ -11,7 +11,7 @@ from .geometry import RAS_FROM_LPS, array_from_matrix
 
 
 def roi_from_node(node: vtkMRMLMarkupsROINode) -> Roi:
-    """Return the box that a person placed, with its rotation and its parent transforms.
+    """Return the box that the user placed, with its rotation and its parent transforms.
 
     :raises InputError: it was not placed yet, or has no volume.
     """

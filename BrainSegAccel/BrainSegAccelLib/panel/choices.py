@@ -49,7 +49,7 @@ class Choice:
 
 
 def displayName(name: str) -> str:
-    """Return what a person calls a backend, device or precision."""
+    """Return what people call a backend, device or precision."""
     return _NAMES.get(name, name)
 
 
@@ -127,7 +127,7 @@ def _choice(name: str, answers: list[Combination]) -> Choice:
 class Selector:
     """A combo box that shows one parameter as a choice; a value that is not offered is shown too.
 
-    :param changed: called with the value that a person selects.
+    :param changed: called with the value that the user selects.
     """
 
     def __init__(self, box: qt.QComboBox, changed: Callable[[str], None]) -> None:

@@ -28,7 +28,7 @@ def fillInputs(parameters: BrainSegAccelParameterNode) -> str:
     With several studies in the scene it is the one that a selected volume belongs to, else the
     one of the volume that the slice views show, else the one with the most modalities.
 
-    :returns: a sentence on what was found and what a person must choose.
+    :returns: a sentence on what was found and what the user must choose.
     """
     studies = studies_in_scene(slicer.mrmlScene, seriesDescription)
     if not studies:

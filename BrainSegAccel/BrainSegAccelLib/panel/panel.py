@@ -60,7 +60,7 @@ class Panel:
             self._workbench.update()
 
     def fillEmptyInputs(self) -> None:
-        """Select volumes of the scene, unless a person has selected any."""
+        """Select volumes of the scene, unless the user has selected any."""
         if self._parameters is not None and not inputsOf(self._parameters):
             fillInputs(self._parameters)
 

@@ -1,4 +1,4 @@
-"""What the panel asks a person, in windows that wait for the answer."""
+"""What the panel asks the user, in windows that wait for the answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 
 class Overwrite(Enum):
-    """What to do with a segmentation that a person made or changed."""
+    """What to do with a segmentation that the user made or changed."""
 
     REPLACE = "replace"
     NEW = "new"
@@ -22,11 +22,11 @@ class Questions(Protocol):
     """Someone who answers."""
 
     def overwrite(self, name: str) -> Overwrite:
-        """Ask whether a segmentation with a person's work in it may be replaced."""
+        """Ask whether a segmentation with the user's work in it may be replaced."""
         ...
 
     def discard(self, name: str) -> bool:
-        """Ask whether the sliders may replace a person's work."""
+        """Ask whether the sliders may replace the user's work."""
         ...
 
     def install(self, text: str, details: str) -> bool:

@@ -18,11 +18,11 @@ def whatIsMissing(parameters: BrainSegAccelParameterNode, impossible: str, runni
         return _("A run is in progress.")
     if not inputs:
         return _("Select at least one of T1, T1c, T2 and FLAIR.")
-    seen: dict[str, Modality] = {}
+    selected: dict[str, Modality] = {}
     for modality, node in inputs.items():
         if node.GetImageData() is None:
             return _("{name} has no voxels.").format(name=node.GetName())
-        if (other := seen.setdefault(node.GetID(), modality)) is not modality:
+        if (other := selected.setdefault(node.GetID(), modality)) is not modality:
             return _("{name} is selected as {one} and as {two}.").format(
                 name=node.GetName(), one=other.label, two=modality.label
             )

@@ -10,8 +10,8 @@ from slicer import vtkMRMLSegmentationNode
 
 from ..manifest.model import Manifest
 from ..manifest.revise import with_output
-from ..mrml.contents import made_by_a_person, sign, stamp
-from ..mrml.results import keep_manifest, keep_volumes
+from ..mrml.contents import edited_by_the_user, sign, stamp
+from ..mrml.results import write_manifest, write_volumes
 from ..mrml.segmentation import has_surface, replace_content
 from ..postprocessing.kept import KeptProbabilities
 from ..postprocessing.refine import refine
@@ -48,7 +48,7 @@ class Relabelling:
     Probabilities are kept in memory, not in the scene: after loading a scene, a run brings them
     back.
 
-    :param history: remembers what a person made, before it is replaced.
+    :param history: remembers what the user made, before it is replaced.
     :param remembered: called after that.
     """
 
@@ -77,7 +77,7 @@ class Relabelling:
         self._settled.stop()
         self._results.clear()
 
-    def kept(self, node: vtkMRMLSegmentationNode | None) -> KeptProbabilities | None:
+    def probabilities(self, node: vtkMRMLSegmentationNode | None) -> KeptProbabilities | None:
         """Return the probabilities behind a segmentation node, if they are still there."""
         result = self._results.get(node.GetID()) if node is not None else None
         return result.kept if result is not None else None
@@ -96,7 +96,7 @@ class Relabelling:
             return
         result = self._results[node.GetID()]
         result.refinement = asked
-        if stamp(node) != result.stamp and made_by_a_person(node):
+        if stamp(node) != result.stamp and edited_by_the_user(node):
             if not self._questions.discard(node.GetName()):
                 return
             self._history.remember(node)
@@ -121,8 +121,8 @@ class Relabelling:
             return
         sign(node)
         result.manifest = with_output(result.manifest, result.labels, result.refinement)
-        keep_volumes(node, result.labels)
-        keep_manifest(node, result.manifest)
+        write_volumes(node, result.labels)
+        write_manifest(node, result.manifest)
 
 
 def _after(milliseconds: int, call: Callable[[], None]) -> qt.QTimer:

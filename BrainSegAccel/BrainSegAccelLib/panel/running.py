@@ -1,4 +1,4 @@
-"""What a person sees of a run: stage, share, time left, and how it ended."""
+"""What the user sees of a run: stage, share, time left, and how it ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .questions import Questions
 
 
 def timeLeft(seconds: float) -> str:
-    """Return a duration as a person would say it."""
+    """Return a duration as people say it."""
     if seconds < 1.5:
         return _("about a second left")
     if seconds < 90:
@@ -65,7 +65,7 @@ class RunDisplay:
     def say(self, message: str, *, error: bool = False, log: tuple[str, ...] = ()) -> None:
         """Show a message until the next one.
 
-        :param log: last lines of the worker, shown when a person asks for them.
+        :param log: last lines of the worker, shown when the user asks for them.
         """
         self._log = log
         self._ui.messageLabel.text = message

@@ -19,7 +19,7 @@ from ..manifest.model import Manifest
 from ..manifest.revise import add_stages
 from ..mrml.contents import sign
 from ..mrml.masks import mask_from_node
-from ..mrml.results import Result, keep_manifest, keep_stages, keep_volumes, put_beside
+from ..mrml.results import Result, put_beside, write_manifest, write_stages, write_volumes
 from ..mrml.segmentation import replace_content
 from ..mrml.volumes import VolumeReader, check_selection
 from ..postprocessing.kept import KeptProbabilities
@@ -59,7 +59,7 @@ class Finished:
     :param refinement: that the labels were made with.
     :param changed: whether the labels were written into the node, not only measured.
     :param previous: what the node held before; None for a new node and where nothing changed.
-    :param notes: what a person must know, one sentence each.
+    :param notes: what the user must know, one sentence each.
     """
 
     node: vtkMRMLSegmentationNode
@@ -75,7 +75,7 @@ class Finished:
 class Stopped:
     """A run that came to nothing; the scene is as it was.
 
-    :param message: one line; empty if a person cancelled.
+    :param message: one line; empty if the user cancelled.
     :param unusableInput: whether the volumes or options were unusable, so that nothing was run.
     :param log: the worker's last lines if it crashed.
     """
@@ -242,10 +242,10 @@ class SceneRun:
             result.manifest, {"read": self._stages["read"]}, {"write": self._stages.get("write", 0)}
         )
         if changed:
-            keep_volumes(output, result.segmentation)
+            write_volumes(output, result.segmentation)
             yield
-        keep_stages(output, manifest)
-        keep_manifest(output, manifest)
+        write_stages(output, manifest)
+        write_manifest(output, manifest)
         yield
         self._end(
             Finished(

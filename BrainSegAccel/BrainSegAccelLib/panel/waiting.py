@@ -27,12 +27,13 @@ class _Outcome:
 
     def __init__(self, tell: Tell | None) -> None:
         self._tell = tell
-        self.found: Finished | Stopped | None = None
+        self.end: Finished | Stopped | None = None
         self.error: BaseException | None = None
 
     @property
-    def known(self) -> bool:
-        return self.found is not None or self.error is not None
+    def settled(self) -> bool:
+        """Whether the run has ended, or has to."""
+        return self.end is not None or self.error is not None
 
     def onProgress(self, progress: Progress) -> None:
         """Pass it on."""
@@ -44,7 +45,7 @@ class _Outcome:
 
     def onEnd(self, outcome: Finished | Stopped) -> None:
         """Note the end."""
-        self.found = outcome
+        self.end = outcome
 
 
 def runAndWait(
@@ -66,7 +67,7 @@ def runAndWait(
 
     tag = scene.AddObserver(scene.StartCloseEvent, onSceneCloses)
     try:
-        while not outcome.known and not tasks.closed:
+        while not outcome.settled and not tasks.closed:
             # The worker's timer ends each wait.
             slicer.app.processEvents(qt.QEventLoop.WaitForMoreEvents)
         if outcome.error is not None:
@@ -76,9 +77,9 @@ def runAndWait(
         raise
     finally:
         scene.RemoveObserver(tag)
-    if isinstance(outcome.found, Finished):
-        return outcome.found
-    stopped = outcome.found or Stopped(_("the background process was closed"))
+    if isinstance(outcome.end, Finished):
+        return outcome.end
+    stopped = outcome.end or Stopped(_("the background process was closed"))
     if stopped.log:
         logging.error("BrainSegAccel: %s", "\n".join([stopped.message, *stopped.log]))
     kind = InputError if stopped.unusableInput else RunError

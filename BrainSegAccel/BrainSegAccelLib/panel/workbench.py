@@ -11,8 +11,8 @@ from slicer import vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..mrml.contents import made_by_a_person
-from ..mrml.measurements import keep_measurements
+from ..mrml.contents import edited_by_the_user
+from ..mrml.measurements import write_measurements
 from ..mrml.roi import roi_from_node
 from ..mrml.volumes import VolumeReader
 from ..worker.client import Worker
@@ -39,7 +39,7 @@ class Workbench:
 
     :param ui: the widgets of ``BrainSegAccel.ui`` by name.
     :param worker: is closed by `close`.
-    :param questions: answers for the person.
+    :param questions: answers for the user.
     """
 
     def __init__(self, ui: Any, worker: Worker, questions: Questions) -> None:
@@ -116,7 +116,7 @@ class Workbench:
         self._selectors.update()
         missing = whatIsMissing(parameters, self._selectors.impossible(), self.running)
         node = parameters.segmentation
-        kept = self._relabelling.kept(node)
+        probabilities = self._relabelling.probabilities(node)
         ui.applyButton.enabled = not missing
         ui.applyButton.toolTip = missing or _("Segment the selected volumes")
         ui.applyHint.text = missing
@@ -127,8 +127,10 @@ class Workbench:
         ui.findStudiesButton.enabled = not self.running
         ui.batchButton.enabled = not self.running and ui.batchView.rowCount > 0
         ui.undoButton.enabled = not self.running and self._history.canUndo(node)
-        outputs = kept.outputs if kept is not None else outputsOf(modelOf(parameters))
-        self._sliders.show(parameters, outputs, usable=kept is not None and not self.running)
+        outputs = kept.outputs if probabilities is not None else outputsOf(modelOf(parameters))
+        self._sliders.show(
+            parameters, outputs, usable=probabilities is not None and not self.running
+        )
         if node is not self._shown:
             self._shown = node
             self._results.show(node)
@@ -136,9 +138,9 @@ class Workbench:
             self._relabelling.request(node, refinementOf(parameters, outputs))
 
     def apply(self) -> None:
-        """Segment the selected volumes; a person's work is only replaced after a question."""
+        """Segment the selected volumes; the user's work is only replaced after a question."""
         output = self._now.segmentation
-        if output is not None and made_by_a_person(output):
+        if output is not None and edited_by_the_user(output):
             answer = self._questions.overwrite(output.GetName())
             if answer is Overwrite.CANCEL:
                 return
@@ -227,7 +229,7 @@ class Workbench:
         if outcome.previous is not None:
             self._history.remember(outcome.node, outcome.previous)
         self._relabelling.remember(outcome)
-        keep_measurements(outcome.node, outcome.manifest)
+        write_measurements(outcome.node, outcome.manifest)
 
     def _show(self, node: vtkMRMLSegmentationNode) -> None:
         self._shown = node
@@ -235,7 +237,7 @@ class Workbench:
 
     def _runInRoi(self) -> None:
         roi = roi_from_node(self._now.roi)
-        base = self._relabelling.kept(self._now.segmentation)
+        base = self._relabelling.probabilities(self._now.segmentation)
         self._start([self._request().asking(roi=roi, base=base)])
 
     def _benchmark(self) -> None:
