@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 
 import numpy as np
@@ -181,5 +180,4 @@ def test_worker_stays_for_the_next_run_and_ends_with_the_logic(four, worker, sli
     assert made == [worker]
     assert not worker.closed
     del logic
-    gc.collect()
     assert worker.closed

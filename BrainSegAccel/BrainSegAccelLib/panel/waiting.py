@@ -77,6 +77,7 @@ def runAndWait(
         raise
     finally:
         scene.RemoveObserver(tag)
+        outcome.error = None  # Its traceback leads here: together they would stay until a gc.
     if isinstance(outcome.end, Finished):
         return outcome.end
     stopped = outcome.end or Stopped(_("the background process was closed"))
