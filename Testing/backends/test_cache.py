@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 KEY = EngineKey(
     weights_sha256="a" * 64,
-    network_config_sha256="b" * 64,
+    network_sha256="b" * 64,
     shape=(160, 192, 160),
     precision="fp32",
     backend="test",
@@ -36,13 +36,14 @@ def test_what_was_written_is_read(engine_cache: EngineCache) -> None:
     "change",
     [
         {"weights_sha256": "c" * 64},
-        {"network_config_sha256": "c" * 64},
+        {"network_sha256": "c" * 64},
         {"shape": (160, 160, 160)},
         {"precision": "bf16"},
         {"backend": "other"},
         {"backend_version": "1.1"},
         {"device_name": "another CPU"},
         {"driver": "580"},
+        {"export_sha256": "d" * 64},
         {"calibration_sha256": "d" * 64},
         {"settings": "threads"},
     ],

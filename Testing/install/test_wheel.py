@@ -29,7 +29,7 @@ def test_an_installed_wheel_segments_nothing_less_than_a_checkout(tmp_path: Path
         "from pathlib import Path;"
         "from BrainSegAccelLib.models.package import load_package;"
         "from BrainSegAccelLib.resources import resource;"
-        "load_package().onnx();"
+        "load_package().onnx().whole();"
         "assert resource('SampleData').resolve().is_relative_to(Path.cwd().resolve())"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "site", check=True)

@@ -201,6 +201,41 @@ def test_what_is_no_card_is_refused(write: Write, text: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+def _hash_with(at: str, value: Any) -> str:
+    document = load_package("full").card.model_dump(mode="json")
+    return ModelCard.model_validate(_changed(document, at, value)).network_sha256
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        ("network.chunk_length", 60),
+        ("inputs.channels", [{"modality": "t1c"}, {"modality": "flair"}]),
+        ("network", {"kind": "graph"}),
+    ],
+)
+def test_an_engine_hangs_on_what_makes_the_network(at: str, value: Any) -> None:
+    assert _hash_with(at, value) != load_package("full").card.network_sha256
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        ("summary", "another"),
+        ("inputs.normaliser.remove_shading", False),
+        ("inputs.spacing_mm", [2.0, 2.0, 2.0]),
+        ("inference.overlap", 0.5),
+        ("inference.importance_map", "gaussian"),
+        ("inference.mirrored_axes", [0]),
+        ("outputs.thresholds", {"ET": 0.3}),
+        ("outputs.peak_odds", 1.0),
+        ("outputs.scheme.name", "another"),
+    ],
+)
+def test_an_engine_hangs_on_nothing_else(at: str, value: Any) -> None:
+    assert _hash_with(at, value) == load_package("full").card.network_sha256
+
+
 def test_a_card_without_end_is_not_read(write: Write) -> None:
     with pytest.raises(ModelError, match="too large for a model card"):
         read_card(write(" " * (LARGEST_CARD + 1)))

@@ -47,7 +47,7 @@ def test_quantisers_stand_before_the_convolutions_of_the_export_and_nowhere_else
     fed = [node for convolution in others for node in convolution.args[:2]]
     assert fed == quantisers
     assert all(len(node.users) == 1 for node in quantisers)
-    graph = onnx.load_from_string(quantised_package.quantised()).graph
+    graph = onnx.load_from_string(quantised_package.quantised().whole()).graph
     named = [n.input[1] for n in graph.node if n.op_type == "Conv" and "output" in n.input[1]]
     parameters = program.graph_signature.inputs_to_parameters
     weights = [parameters[node.args[0].name] for node in quantisers[1::2]]
@@ -99,7 +99,7 @@ def case(quantised_package: ModelPackage) -> tuple[tuple[torch.Tensor, torch.Ten
     x = np.random.default_rng(1).normal(size=(1, 4, *quantised_package.card.inference.window))
     x, there = x.astype(np.float32), np.ones((1, 4), np.float32)
     session = onnxruntime.InferenceSession(
-        quantised_package.quantised(), providers=["CPUExecutionProvider"]
+        quantised_package.quantised().whole(), providers=["CPUExecutionProvider"]
     )
     written = session.run(None, {"x": x, "availability": there})[0]
     assert written.std() > 0.05, "the test model must say something"
@@ -109,7 +109,7 @@ def case(quantised_package: ModelPackage) -> tuple[tuple[torch.Tensor, torch.Ten
 def test_layers_compute_what_the_export_says(quantised_package: ModelPackage, case) -> None:
     inputs, written = case
     network = load_network(quantised_package)
-    quantise(network, quantised_layers(quantised_package.quantised()), torch.float32)
+    quantise(network, quantised_layers(quantised_package.quantised().whole()), torch.float32)
     with torch.no_grad(), _Simulated(signed=False):
         found = torch.sigmoid(network(*inputs))
     assert np.abs(found.numpy() - written).mean() < 1e-4
@@ -130,7 +130,7 @@ def test_models_that_ship_keep_their_regions_on_the_sample_case(name: str) -> No
     network = load_network(package)
     with torch.no_grad():
         exact = network(*inputs)[0] > 0
-        quantise(network, quantised_layers(package.quantised()), torch.float32)
+        quantise(network, quantised_layers(package.quantised().whole()), torch.float32)
         with _Simulated(signed=True):
             found = network(*inputs)[0] > 0
     for one, other in zip(exact, found, strict=True):

@@ -32,7 +32,7 @@ def test_the_brain_network_is_a_model_for_its_own_task(brain: ModelPackage) -> N
 
 
 def test_the_brain_networks_files_are_small_and_whole(brain: ModelPackage) -> None:
-    for content in (brain.weights(), brain.onnx()):
+    for content in (brain.weights(), brain.onnx().whole()):
         assert 10_000 < len(content) < 1_000_000
 
 
@@ -60,7 +60,7 @@ def test_the_same_command_exports_every_model(brain: ModelPackage) -> None:
     x = np.random.default_rng(1).random((1, 1, *brain.card.inference.window), np.float32)
     found, shipped = (
         onnxruntime.InferenceSession(content).run(None, {"x": x})[0]
-        for content in (onnx_bytes(brain), brain.onnx())
+        for content in (onnx_bytes(brain), brain.onnx().whole())
     )
     np.testing.assert_array_equal(found, shipped)
 

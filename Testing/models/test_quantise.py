@@ -68,7 +68,7 @@ def test_phantoms_and_cases_are_prepared_alike(
 def test_convolutions_but_the_stem_are_int8_and_nothing_else(
     quantised_package: ModelPackage,
 ) -> None:
-    graph = onnx.load_from_string(quantised_package.quantised()).graph
+    graph = onnx.load_from_string(quantised_package.quantised().whole()).graph
     widened = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
     fed = [node for node in graph.node if widened.intersection(node.input)]
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
@@ -221,7 +221,7 @@ def test_another_calibration_is_another_engine(quantised_package: ModelPackage) 
 
 def test_a_model_without_one_says_how_to_make_it(tiny_package: ModelPackage) -> None:
     with pytest.raises(UnavailableError, match="export --int8"):
-        tiny_package.quantised()
+        tiny_package.quantised().whole()
 
 
 def test_the_command_calibrates_on_a_folder(

@@ -20,7 +20,7 @@ def test_the_weights_that_ship_are_those_of_the_network_to_half_a_step(name: str
     record = package.card.quantised
     assert record is not None
     network = load_network(package)
-    layers = quantised_layers(package.quantised())
+    layers = quantised_layers(package.quantised().whole())
     assert len(layers) == record.layers
     assert "stem" not in layers
     for module, layer in layers.items():
@@ -34,7 +34,7 @@ def test_the_weights_that_ship_are_those_of_the_network_to_half_a_step(name: str
 
 
 def test_a_zero_that_is_not_in_the_middle_is_refused(quantised_package: ModelPackage) -> None:
-    model = onnx.load_from_string(quantised_package.quantised())
+    model = onnx.load_from_string(quantised_package.quantised().whole())
     (zero, *_) = (t for t in model.graph.initializer if t.data_type == onnx.TensorProto.UINT8)
     zero.CopyFrom(onnx.numpy_helper.from_array(np.array(3, np.uint8), zero.name))
     with pytest.raises(ModelError, match="export --int8"):

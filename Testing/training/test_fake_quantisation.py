@@ -107,7 +107,7 @@ def test_scales_are_those_of_the_export(
 ) -> None:
     """Of every convolution: of the input and its sign, and of each channel's weights."""
     onnx = pytest.importorskip("onnx")
-    graph = onnx.load_from_string(quantised_package.quantised()).graph
+    graph = onnx.load_from_string(quantised_package.quantised().whole()).graph
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     made_by = {name: node for node in graph.node for name in node.output}
     layers = quantised_layers(fake)
@@ -135,8 +135,8 @@ def test_outputs_are_those_of_the_export(
     """But for corrected biases, and the rounding that follows from the order of sums."""
     from BrainSegAccelLib.backends.openvino import run_export
 
-    rounded = run_export(quantised_package.quantised())
-    exact = run_export(quantised_package.onnx())
+    rounded = run_export(quantised_package.quantised().whole())
+    exact = run_export(quantised_package.onnx().whole())
     for x, there in inputs_of_the_export:
         with torch.no_grad():
             found = torch.sigmoid(fake(torch.from_numpy(x), torch.from_numpy(there)))[0].numpy()

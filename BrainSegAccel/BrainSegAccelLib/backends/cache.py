@@ -67,13 +67,14 @@ class EngineKey:
     """Everything that, when it changes, makes a compiled engine another one."""
 
     weights_sha256: str
-    network_config_sha256: str
+    network_sha256: str
     shape: tuple[int, int, int]
     precision: str
     backend: str
     backend_version: str
     device_name: str
     driver: str = ""
+    export_sha256: str = ""
     calibration_sha256: str = ""
     settings: str = ""
 

@@ -81,7 +81,7 @@ class OnnxRuntimeBackend(Runtime):
         options.intra_op_num_threads = usable_cores()
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(
-            model.onnx(), options, providers=[(provider, provider_options)]
+            model.onnx().whole(), options, providers=[(provider, provider_options)]
         )
         # A provider that does not start is replaced by the processor without a word.
         if session.get_providers()[0] != provider:

@@ -62,11 +62,11 @@ class OpenVinoBackend(Runtime):
         }
 
         def compile_export() -> bytes:
-            graph = core.read_model(export, b"")
+            graph = core.read_model(export.whole(), b"")
             exported = core.compile_model(graph, "CPU", settings).export_model()
             return exported if isinstance(exported, bytes) else exported.read()
 
-        key = self.key(model, shape, precision, cpu_name(), settings)
+        key = self.key(model, shape, precision, cpu_name(), settings, export=export.record)
         compiled, hit = load_or_make(
             cache,
             key,
@@ -107,7 +107,7 @@ def shared_core() -> Any:
 
 
 def run_export(export: bytes) -> Callable[..., NDArray[np.float32]]:
-    """Compile an ONNX export for the CPU, in no cache, and return what runs it.
+    """Compile an ONNX model for the CPU, in no cache, and return what runs it.
 
     :returns: maps the inputs, in their order, to probabilities (C, D, H, W).
     """

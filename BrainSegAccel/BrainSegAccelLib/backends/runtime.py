@@ -11,7 +11,8 @@ from .cache import EngineCache, EngineKey
 from .protocol import Availability, Device, Precision, Shape
 
 if TYPE_CHECKING:
-    from ..models.package import ModelPackage
+    from ..models.card import OnnxRecord
+    from ..models.package import Export, ModelPackage
 
 Loaded = TypeVar("Loaded")
 
@@ -72,27 +73,30 @@ class Runtime:
         settings: Mapping[str, object],
         *,
         driver: str = "",
+        export: OnnxRecord | None = None,
     ) -> EngineKey:
         """Return the cache key of an engine; of an INT8 one, its calibration is a part.
 
         :param settings: all that was set and changes the engine.
+        :param export: what it is built from; None if from the weights alone.
         """
         quantised = model.card.quantised if precision is Precision.INT8 else None
         return EngineKey(
             weights_sha256=model.card.weights.sha256,
-            network_config_sha256=model.card.network_sha256,
+            network_sha256=model.card.network_sha256,
             shape=shape,
             precision=precision,
             backend=self.name,
             backend_version=self.version() or "",
             device_name=device_name,
             driver=driver,
+            export_sha256=export.sha256 if export else "",
             calibration_sha256=quantised.digest if quantised else "",
             settings=repr(sorted(settings.items())),
         )
 
 
-def export_in(model: ModelPackage, precision: Precision, shape: Shape) -> bytes:
+def export_in(model: ModelPackage, precision: Precision, shape: Shape) -> Export:
     """Return the ONNX export from which a precision is built: of INT8 the quantised one.
 
     :raises UnavailableError: the model has none, or of another static shape.

@@ -98,6 +98,7 @@ class TensorRtBackend(Runtime):
             name,
             {**SETTINGS, **settings},
             driver=",".join(sorted(drivers)),
+            export=model.card.quantised if precision is Precision.INT8 else None,
         )
         program = exported_program(model, shape, precision, device)
         engine, hit = load_or_make(

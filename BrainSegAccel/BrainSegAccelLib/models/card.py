@@ -124,8 +124,15 @@ class ModelCard(BaseModel):
 
     @property
     def network_sha256(self) -> str:
-        """Hash of the network configuration."""
-        text = json.dumps(self.network.model_dump(mode="json"), sort_keys=True)
+        """Hash of what makes the network: its configuration, channels and activation."""
+        facts = {
+            "network": self.network.model_dump(mode="json"),
+            "inputs": len(self.inputs.channels),
+            "availability": self.inputs.availability,
+            "outputs": len(self.outputs.channels),
+            "activation": self.outputs.activation,
+        }
+        text = json.dumps(facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

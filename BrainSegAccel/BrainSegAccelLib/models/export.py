@@ -9,13 +9,13 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
-import onnx.numpy_helper
 import torch
 
 from ..io.atomic import atomic_write
 from .card import ModelCard, OnnxRecord
+from .external_data import inline_weights
+from .outline import WeightsFile, refer_to_weights
 from .package import CARD_SUFFIX, ModelPackage
 from .precision import Precision
 from .program import deployed_network, example_inputs
@@ -24,12 +24,12 @@ OPSET = 20
 INPUT_NAMES = ("x", "availability")
 """Of the inputs that there are, in their order."""
 OUTPUT_NAME = "probabilities"
-SMALLEST_HALVED = 1024
-"""Constants of fewer values are not worth a node."""
 
 
 def onnx_bytes(package: ModelPackage) -> bytes:
-    """Return the ONNX model of a package: weights to probabilities, static shape, batch 1.
+    """Return the graph of a package in ONNX: inputs to probabilities, static shape, batch 1.
+
+    Its weights are external data in the safetensors file.
 
     :raises ModelError: the weights cannot be trusted.
     :raises UnavailableError: its export is all that is known of the network.
@@ -37,7 +37,23 @@ def onnx_bytes(package: ModelPackage) -> bytes:
     card = package.card
     network = deployed_network(package, Precision.FP32, "cpu")
     example = example_inputs(card.inputs, card.inference.window, "cpu")
-    return static_onnx(network, example, INPUT_NAMES[: len(example)], OUTPUT_NAME)
+    names = INPUT_NAMES[: len(example)]
+    model = onnx.load_from_string(static_onnx(network, example, names, OUTPUT_NAME))
+    return graph_bytes(model, package)
+
+
+def graph_bytes(model: onnx.ModelProto, package: ModelPackage) -> bytes:
+    """Return a model as ONNX with external data in the package's weights.
+
+    :raises ModelError: the weights cannot be trusted.
+    :raises onnx.checker.ValidationError: with them inside it is no valid ONNX model.
+    """
+    record, weights = package.card.weights, package.weights()
+    referring = refer_to_weights(model, WeightsFile(record.file, weights))
+    graph: bytes = referring.SerializeToString(deterministic=True)
+    whole = inline_weights(graph, weights, record.file, package.card.name)
+    onnx.checker.check_model(onnx.load_from_string(whole), full_check=True)
+    return graph
 
 
 def static_onnx(
@@ -46,7 +62,7 @@ def static_onnx(
     input_names: Sequence[str],
     output_name: str,
 ) -> bytes:
-    """Return the ONNX model of a network for inputs shaped as the example.
+    """Return the ONNX model of a network, weights inside, for inputs shaped as the example.
 
     Deterministic: the same weights give the same bytes under the same versions of torch,
     onnxscript and onnx. Node names and traces of the exporting machine are left out.
@@ -66,7 +82,6 @@ def static_onnx(
     assert program is not None
     model = program.model_proto
     _strip_traces(model)
-    halve_exact_weights(model.graph)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
 
@@ -81,30 +96,6 @@ def _strip_traces(model: onnx.ModelProto) -> None:
     for item in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
         del item.metadata_props[:]
         item.doc_string = ""
-
-
-def halve_exact_weights(graph: onnx.GraphProto) -> None:
-    """Store large FP32 constants in FP16 behind a Cast, where not one value changes.
-
-    Weights are shipped in FP16, so this halves the file. The runtimes fold the casts when they
-    load it and compute in FP32.
-    """
-    casts = []
-    for tensor in graph.initializer:
-        array = onnx.numpy_helper.to_array(tensor)
-        if array.dtype != np.float32 or array.size < SMALLEST_HALVED:
-            continue
-        half = array.astype(np.float16)
-        if not np.array_equal(half.astype(np.float32), array):
-            continue
-        name = tensor.name
-        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.fp16"))
-        casts.append(
-            onnx.helper.make_node("Cast", [f"{name}.fp16"], [name], to=onnx.TensorProto.FLOAT)
-        )
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def export_onnx(package: ModelPackage) -> tuple[Path, ModelCard]:

@@ -9,11 +9,33 @@ from pathlib import Path
 from ..errors import InputError, ModelError, UnavailableError
 from ..resources import DEFAULT_MODEL, resource
 from .card import FileRecord, ModelCard, OnnxRecord, read_card
+from .external_data import inline_weights
 from .tasks import TaskName
 
 CARD_SUFFIX = ".card.json"
 _REINSTALL = "reinstall BrainSegAccel or give another model"
 _QUANTISE = "run brainsegaccel export --int8, or use --precision fp32"
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export of a model, and the weights that its graph refers to; both are checked.
+
+    :param graph: ONNX with external data in the weights' file.
+    :param weights: content of that file.
+    """
+
+    record: OnnxRecord
+    graph: bytes
+    weights_record: FileRecord
+    weights: bytes
+
+    def whole(self) -> bytes:
+        """Return the ONNX model with its weights inside, as runtimes take it.
+
+        :raises ModelError: the graph refers to anything else.
+        """
+        return inline_weights(self.graph, self.weights, self.weights_record.file, self.record.file)
 
 
 @dataclass(frozen=True)
@@ -30,15 +52,15 @@ class ModelPackage:
         """
         return checked_content(self.folder, self.card.weights)
 
-    def onnx(self) -> bytes:
-        """Return the ONNX export, checked against the card and tied to the weights.
+    def onnx(self) -> Export:
+        """Read the ONNX export, checked against the card and tied to the weights.
 
         :raises ModelError: none shipped, made from other weights, missing or of another hash.
         """
         return self._export(self.card.onnx, "ONNX export", "run brainsegaccel export")
 
-    def quantised(self) -> bytes:
-        """Return the export with INT8 convolutions, checked and tied as `onnx` is.
+    def quantised(self) -> Export:
+        """Read the export with INT8 convolutions, checked and tied as `onnx` is.
 
         :raises UnavailableError: this model has none.
         :raises ModelError: made from other weights, missing or of another hash.
@@ -59,14 +81,16 @@ class ModelPackage:
                 remedy=f"give one of {', '.join(shipped_models(task))}, or the path of another",
             )
 
-    def _export(self, record: OnnxRecord | None, what: str, remedy: str) -> bytes:
+    def _export(self, record: OnnxRecord | None, what: str, remedy: str) -> Export:
         if record is None:
             raise ModelError(f"has no {what}", where=self.card.name, remedy=remedy)
         if record.made_from_sha256 != self.card.weights.sha256:
             raise ModelError(
                 f"the {what} was made from other weights", where=record.file, remedy=remedy
             )
-        return checked_content(self.folder, record)
+        return Export(
+            record, checked_content(self.folder, record), self.card.weights, self.weights()
+        )
 
     def require_export_of(self, shape: tuple[int, int, int]) -> None:
         """Check that the export is of a static shape (D, H, W).

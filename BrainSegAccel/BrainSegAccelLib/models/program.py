@@ -33,7 +33,7 @@ def deployed_network(package: ModelPackage, precision: Precision, device: str) -
         from .int8_convolution import quantise
         from .quantised_layers import quantised_layers
 
-        quantise(network, quantised_layers(package.quantised()), ROUNDED[precision])
+        quantise(network, quantised_layers(package.quantised().whole()), ROUNDED[precision])
     deployed = DeployedNetwork(network, package.card.outputs.activation, precision)
     return deployed.eval().to(device)
 

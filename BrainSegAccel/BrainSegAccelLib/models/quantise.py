@@ -26,7 +26,7 @@ from ..io.atomic import atomic_write
 from ..metrics.dice import dice_of_counts
 from .calibration import Array, Calibration
 from .card import ModelCard, QuantisedRecord
-from .export import INPUT_NAMES, OPSET, halve_exact_weights, write_card
+from .export import INPUT_NAMES, OPSET, graph_bytes, write_card
 from .package import ModelPackage
 
 # NNCF tells its makers of every call, except where it believes to be in continuous integration.
@@ -63,7 +63,7 @@ def quantised_onnx(
     compile_export: Compile,
     largest_loss: float = LARGEST_LOSS,
 ) -> tuple[bytes, float]:
-    """Return the ONNX export with quantise-dequantise pairs around its convolutions.
+    """Return the graph of a package with quantise-dequantise pairs around its convolutions.
 
     Weights are INT8 by output channel, activations INT8 by tensor with symmetric scales; NNCF
     corrects the biases for the mean error that is left, and takes convolutions back to FP32, the
@@ -75,9 +75,10 @@ def quantised_onnx(
     :raises ModelError: the export cannot be trusted.
     """
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    model = onnx.load_from_string(package.onnx())
-    _widen_weights(model.graph)
-    exact = compile_export(package.onnx())
+    whole = package.onnx().whole()
+    model = onnx.load_from_string(whole)
+    _fold_weights(model.graph)
+    exact = compile_export(whole)
     fed = [package.card.inputs.feed(*pair) for pair in calibration.inputs]
     items = [_Item(given, exact(*given) > 0.5) for given in fed]
 
@@ -100,9 +101,7 @@ def quantised_onnx(
         subset_size=len(items),
         ignored_scope=nncf.IgnoredScope(names=others),
     )
-    halve_exact_weights(quantised.graph)
-    onnx.checker.check_model(quantised, full_check=True)
-    return quantised.SerializeToString(deterministic=True), agreement(quantised, items)[0]
+    return graph_bytes(quantised, package), agreement(quantised, items)[0]
 
 
 def _overlap(found: NDArray[np.bool_], expected: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -113,20 +112,31 @@ def _overlap(found: NDArray[np.bool_], expected: NDArray[np.bool_]) -> NDArray[n
     return np.stack([common, one + other])
 
 
-def _widen_weights(graph: onnx.GraphProto) -> None:
-    """Undo `halve_exact_weights`: quantisation wants to see the weights, not casts of them."""
-    halves = {tensor.name: tensor for tensor in graph.initializer}
+def _fold_weights(graph: onnx.GraphProto) -> None:
+    """Have the weights stand in the graph as they are used.
+
+    Quantisation wants to see them, not the casts and transpositions by which an export makes them
+    of what it refers to.
+    """
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     nodes = []
     for node in graph.node:
-        tensor = halves.get(node.input[0]) if node.op_type == "Cast" else None
-        if tensor is None:
-            nodes.append(node)
-            continue
-        wide = onnx.numpy_helper.to_array(tensor).astype(np.float32)
-        tensor.CopyFrom(onnx.numpy_helper.from_array(wide, node.output[0]))
-    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:]
-    graph.node.extend(kept)
+        if node.op_type not in ("Cast", "Transpose") or node.input[0] not in values:
+            nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))
+        elif node.op_type == "Cast":
+            kind = onnx.helper.get_node_attr_value(node, "to")
+            kind = onnx.helper.tensor_dtype_to_np_dtype(kind)
+            values[node.output[0]] = values[node.input[0]].astype(kind)
+        else:
+            order = onnx.helper.get_node_attr_value(node, "perm")
+            values[node.output[0]] = values[node.input[0]].transpose(order)
+    used = {name for node in nodes for name in node.input}
+    for field in (graph.node, graph.initializer):
+        del field[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(
+        onnx.numpy_helper.from_array(value, name) for name, value in values.items() if name in used
+    )
 
 
 def _quantised_layers(graph: onnx.GraphProto) -> int:

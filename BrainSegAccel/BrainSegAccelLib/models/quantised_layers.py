@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +38,7 @@ class QuantisedLayer:
 def quantised_layers(export: bytes) -> dict[str, QuantisedLayer]:
     """Return the INT8 convolutions of an export by the name of their module in the network.
 
-    :param export: ONNX with quantise-dequantise pairs, see `models.quantise`.
+    :param export: ONNX with quantise-dequantise pairs and its weights, see `models.quantise`.
     :raises ModelError: a layer has no name, or INT8 values that are not symmetric about zero.
     """
     graph = onnx.load_from_string(export).graph
@@ -45,9 +46,9 @@ def quantised_layers(export: bytes) -> dict[str, QuantisedLayer]:
     stored = {tensor.name: tensor for tensor in graph.initializer}
 
     def constant(name: str) -> NDArray:
-        """Value of an initialiser, or of one behind a cast, see `export.halve_exact_weights`."""
-        name = name if name in stored else maker[name].input[0]
-        return onnx.numpy_helper.to_array(stored[name])
+        if name in stored:
+            return onnx.numpy_helper.to_array(stored[name])
+        return _computed(maker[name], constant)
 
     layers = {}
     for node in graph.node:
@@ -70,3 +71,28 @@ def quantised_layers(export: bytes) -> dict[str, QuantisedLayer]:
             bias=constant(node.input[2]).astype(np.float32) if len(node.input) > 2 else None,
         )
     return layers
+
+
+def _computed(node: onnx.NodeProto, constant: Callable[[str], NDArray]) -> NDArray:
+    """Value of a node by which an export makes a constant of its weights, see `models.outline`.
+
+    :param constant: value of an input by its name.
+    """
+    given = [constant(name) for name in node.input]
+    match node.op_type:
+        case "Cast":
+            kind = onnx.helper.get_node_attr_value(node, "to")
+            return given[0].astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+        case "Constant":
+            return onnx.numpy_helper.to_array(onnx.helper.get_node_attr_value(node, "value"))
+        case "Div":
+            return given[0] / given[1]
+        case "Round":
+            return np.rint(given[0])
+        case "Unsqueeze":
+            return np.expand_dims(given[0], tuple(given[1]))
+    raise ModelError(
+        f"a constant of an INT8 layer is made by {node.op_type}",
+        where=node.name,
+        remedy="run brainsegaccel export --int8",
+    )
