@@ -112,7 +112,8 @@ def test_this_environment() -> None:
 
 def test_probing_imports_no_runtime() -> None:
     code = (
-        "import sys;from BrainSegAccelLib.manifest import build, hardware;"
+        "import sys;from BrainSegAccelLib.manifest import build;"
+        "from BrainSegAccelLib.system import hardware;"
         "hardware.probe_hardware(); hardware.probe_environment();"
         "print([m for m in ('torch', 'openvino', 'onnxruntime', 'SimpleITK', 'matplotlib', "
         "'jsonschema') if m in sys.modules])"
