@@ -12,12 +12,9 @@ FOLDERS = ("BrainSegAccel", "tools", "Testing/benchmarks")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 LEFT = {
-    "cli/bench.bench",
-    "cli/evaluate.evaluate",
     "cli/train.train",
     "preprocessing/network_input.make_network_input",
     "training/run.train",
-    "benchmarks/gpu_engines.main",
 }
 
 

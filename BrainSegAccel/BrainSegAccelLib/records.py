@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -36,6 +38,10 @@ Share = Annotated[Score, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
+UtcTime = Annotated[
+    AwareDatetime,
+    AfterValidator(lambda moment: moment.astimezone(UTC).replace(microsecond=0)),
+]
 Axes = Annotated[
     tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]],
     Field(description="Voxels along i, j, k (x, y, z of the file)."),

@@ -14,27 +14,29 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from BrainSegAccelLib.backends.cache import EngineCache
-from BrainSegAccelLib.backends.protocol import Device, Engine, Precision
+from BrainSegAccelLib.backends.protocol import Device, Precision
 from BrainSegAccelLib.backends.registry import require
 from BrainSegAccelLib.benchmark.peers import make_peer
 from BrainSegAccelLib.errors import BrainSegAccelError
 from BrainSegAccelLib.io.atomic import atomic_write
 from BrainSegAccelLib.metrics.dice import dice
 from BrainSegAccelLib.metrics.latency import WARMUP, Samples, measure_interleaved
-from BrainSegAccelLib.models.package import load_package
+from BrainSegAccelLib.models.package import ModelPackage, load_package
 from BrainSegAccelLib.synthesis.cases import CaseGenerator, Stripping
 from BrainSegAccelLib.synthesis.lesions import CaseKind
 from BrainSegAccelLib.synthesis.rng import Rng
 from BrainSegAccelLib.system.hardware import probe_hardware
 from BrainSegAccelLib.training.config import WHOLE_BRAIN, Stage
-from BrainSegAccelLib.training.samples import draw_sample
+from BrainSegAccelLib.training.samples import Sample, draw_sample
 from numpy.typing import NDArray
 from roofline import FORMATS, bandwidth, matrix_rate, work_of
 from torch.profiler import ProfilerActivity, profile
@@ -43,6 +45,8 @@ BACKENDS = ("eager", "inductor")
 PRECISIONS = (Precision.FP32, Precision.TF32, Precision.FP16, Precision.BF16)
 ITERATIONS = 50
 SEED = 20
+
+Run = Callable[[], object]
 
 
 def main() -> None:
@@ -53,61 +57,94 @@ def main() -> None:
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
     parser.add_argument("--peers", nargs="*", default=["segresnet", "dynunet"])
     options = parser.parse_args()
+    package = load_package(options.model)
     case = CaseGenerator(1.0).generate(SEED, CaseKind.RING, Stripping.CLEAN)
     sample = draw_sample(Rng(SEED, torch.device("cpu")), case, Stage(steps=1), {"1111": 1.0})
+    rows, engines, failed = built(package, options.backends, sample)
+    peers = {name: make_peer(name, WHOLE_BRAIN, "cuda") for name in options.peers}
+    samples = measure_interleaved(
+        {**engines, **{name: peer.run for name, peer in peers.items()}}, ITERATIONS
+    )
+    ceilings = against_ceilings(rows, options.model)
+    for row, name in zip(rows, engines, strict=True):
+        row |= timing(samples[name])
+    titles = {name: peer.title for name, peer in peers.items()}
+    report = {
+        "model": f"{package.card.name} {package.card.version}",
+        **surroundings(),
+        "ceilings": ceilings,
+        "rows": rows,
+        "failed": failed,
+        "peers": [{"name": n, "title": t, **timing(samples[n])} for n, t in titles.items()],
+    }
+    options.output.mkdir(parents=True, exist_ok=True)
+    with atomic_write(options.output / f"gpu-{package.card.name}.json") as beside:
+        beside.write_text(json.dumps(report, indent=1) + "\n")
+    with atomic_write(options.output / f"gpu-{package.card.name}.md") as beside:
+        beside.write_text(written(report))
+    print(written(report))
+
+
+def built(
+    package: ModelPackage, backends: Sequence[str], sample: Sample
+) -> tuple[list[dict[str, Any]], dict[str, Run], dict[str, str]]:
+    """Build every engine and run it once.
+
+    :returns: a row of the report for each that runs, compared with the first; a call of each; and
+        why the others do not run.
+    """
     x, availability = sample.x[None].float().numpy(), sample.availability[None].numpy()
     truth = sample.regions.numpy().astype(bool)
     rows: list[dict[str, Any]] = []
-    engines: dict[str, Engine] = {}
+    engines: dict[str, Run] = {}
     failed: dict[str, str] = {}
-    package = load_package(options.model)
     exact: NDArray[np.float32] | None = None
-    for backend in options.backends:
-        for precision in PRECISIONS:
-            try:
-                built = require(backend, Device.CUDA, precision).build(
-                    package, package.card.inference.window, precision, Device.CUDA, EngineCache()
-                )
-            except BrainSegAccelError as error:
-                failed[f"{backend} {precision}"] = str(error)
-                continue
-            found = built(x, availability).copy()
-            exact = found if exact is None else exact
-            engines[f"{backend} {precision}"] = built
-            rows.append(
-                {
-                    "backend": backend,
-                    "precision": str(precision),
-                    "operations": dict(built.info.actual_precision),
-                    "settings": dict(built.info.settings),
-                    "largest_difference": float(np.abs(found - exact).max()),
-                    "delta_dice": [
-                        dice(found[r] > 0.5, truth[r]) - dice(exact[r] > 0.5, truth[r])
-                        for r in range(3)
-                    ],
-                    **spent(runs(built, x, availability)),
-                }
+    for backend, precision in product(backends, PRECISIONS):
+        try:
+            engine = require(backend, Device.CUDA, precision).build(
+                package, package.card.inference.window, precision, Device.CUDA, EngineCache()
             )
-    peers = {name: make_peer(name, WHOLE_BRAIN, "cuda") for name in options.peers}
-    samples = measure_interleaved(
-        {
-            **{name: runs(engine, x, availability) for name, engine in engines.items()},
-            **{name: peer.run for name, peer in peers.items()},
-        },
-        ITERATIONS,
-    )
+        except BrainSegAccelError as error:
+            failed[f"{backend} {precision}"] = str(error)
+            continue
+        found = engine(x, availability).copy()
+        exact = found if exact is None else exact
+        run = engines[f"{backend} {precision}"] = partial(engine, x, availability)
+        changes = [
+            dice(ours > 0.5, shown) - dice(theirs > 0.5, shown)
+            for ours, theirs, shown in zip(found, exact, truth, strict=True)
+        ]
+        rows.append(
+            {
+                "backend": backend,
+                "precision": str(precision),
+                "operations": dict(engine.info.actual_precision),
+                "settings": dict(engine.info.settings),
+                "largest_difference": float(np.abs(found - exact).max()),
+                "delta_dice": changes,
+                **spent(run),
+            }
+        )
+    return rows, engines, failed
+
+
+def against_ceilings(rows: list[dict[str, Any]], model: str) -> dict[str, Any]:
+    """Add to every row what share of the GPU's ceilings it reaches; return the ceilings."""
     copied = bandwidth("cuda")
     rates = {str(p): matrix_rate(str(p), "cuda") for p in PRECISIONS}
-    operations, numbers = work_of(options.model)
-    for row, name in zip(rows, engines, strict=True):
+    operations, numbers = work_of(model)
+    for row in rows:
         seconds = row["kernels_ms"] / 1000
         moved = numbers * FORMATS[row["precision"]].itemsize
-        row |= timing(samples[name])
         row["matrix_share"] = operations / seconds / rates[row["precision"]]
         row["memory_share"] = moved / seconds / copied
-    report = {
-        "model": f"{package.card.name} {package.card.version}",
-        "hardware": json.loads(probe_hardware().model_dump_json()),
+    return {"bytes_per_s": copied, "operations_per_s": rates}
+
+
+def surroundings() -> dict[str, Any]:
+    """Return machine, software and protocol."""
+    return {
+        "hardware": probe_hardware().model_dump(mode="json"),
         "software": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -121,30 +158,10 @@ def main() -> None:
             "iterations": ITERATIONS,
             "order": "interleaved",
         },
-        "ceilings": {"bytes_per_s": copied, "operations_per_s": rates},
-        "rows": rows,
-        "failed": failed,
-        "peers": [
-            {"name": name, "title": peer.title, **timing(samples[name])}
-            for name, peer in peers.items()
-        ],
     }
-    options.output.mkdir(parents=True, exist_ok=True)
-    with atomic_write(options.output / f"gpu-{package.card.name}.json") as beside:
-        beside.write_text(json.dumps(report, indent=1) + "\n")
-    with atomic_write(options.output / f"gpu-{package.card.name}.md") as beside:
-        beside.write_text(written(report))
-    print(written(report))
 
 
-def runs(
-    engine: Engine, x: NDArray[np.float32], availability: NDArray[np.float32]
-) -> Callable[[], object]:
-    """Return a call of an engine."""
-    return lambda: engine(x, availability)
-
-
-def spent(run: Callable[[], object]) -> dict[str, float]:
+def spent(run: Run) -> dict[str, float]:
     """Milliseconds that a GPU spends on kernels and on copies in one run."""
     run()
     with profile(activities=[ProfilerActivity.CUDA]) as watched:

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from BrainSegAccelLib.backends.protocol import Device
 from BrainSegAccelLib.benchmark import peer_process
 from BrainSegAccelLib.benchmark.bench import Combination, Request, run_bench
-from BrainSegAccelLib.benchmark.markdown import to_markdown
+from BrainSegAccelLib.benchmark.page import to_markdown
 from BrainSegAccelLib.cli.progress import progress_on_stderr
 from BrainSegAccelLib.manifest.schema import validate
 

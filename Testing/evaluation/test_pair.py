@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from BrainSegAccelLib.errors import InputError
-from BrainSegAccelLib.evaluation.pair import evaluate_files
+from BrainSegAccelLib.evaluation.pair import compare_files
 from label_schemes import TUMOUR
 
 
@@ -30,43 +28,37 @@ def labels() -> np.ndarray:
 
 
 def test_a_file_agrees_with_itself_in_another_format(tmp_path: Path, labels: np.ndarray) -> None:
-    found = evaluate_files(
+    found = compare_files(
         write(tmp_path / "p.nrrd", labels), write(tmp_path / "r.nii.gz", labels), TUMOUR.scheme
-    ).regions
+    )
     assert [(r.dice, r.hd95_mm) for r in found.values()] == [(1.0, 0.0)] * 3
-    assert found["ET"].prediction_ml == found["ET"].reference_ml == 0.006
+    assert found["ET"].predicted_ml == found["ET"].reference_ml == 0.006
     assert found["WT"].reference_ml == 1.2
 
 
 def test_distances_are_in_mm(tmp_path: Path, labels: np.ndarray) -> None:
     moved = np.roll(labels, 1, axis=0)
-    found = evaluate_files(
+    found = compare_files(
         write(tmp_path / "p.nii.gz", moved), write(tmp_path / "r.nii.gz", labels), TUMOUR.scheme
-    ).regions
+    )
     assert found["WT"].hd95_mm == pytest.approx(2.0)
     assert found["WT"].dice == pytest.approx(5 / 6)
 
 
-def test_report_as_json_and_as_table(tmp_path: Path, labels: np.ndarray) -> None:
-    from rich.console import Console
-
-    evaluation = evaluate_files(
+def test_what_only_the_reference_shows_is_missed(tmp_path: Path, labels: np.ndarray) -> None:
+    found = compare_files(
         write(tmp_path / "p.nii.gz", labels * 0),
         write(tmp_path / "r.nii.gz", labels),
         TUMOUR.scheme,
     )
-    document = json.loads(json.dumps(evaluation.as_document()))
-    assert list(document) == ["ET", "TC", "WT"]
-    assert document["WT"] == {
+    assert list(found) == ["ET", "TC", "WT"]
+    assert found["WT"].model_dump(mode="json") == {
+        "outcome": "missed",
         "dice": 0.0,
         "hd95_mm": 373.128664,
-        "prediction_ml": 0.0,
+        "predicted_ml": 0.0,
         "reference_ml": 1.2,
     }
-    text = io.StringIO()
-    Console(file=text, width=100).print(evaluation.as_table())
-    assert "whole tumour" in text.getvalue()
-    assert "373.13" in text.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -80,12 +72,12 @@ def test_other_grids_are_refused(tmp_path: Path, labels: np.ndarray, change, mes
     changed = change(tmp_path / "p.nii.gz", labels)
     truth = write(tmp_path / "r.nii.gz", labels)
     with pytest.raises(InputError, match=message) as refused:
-        evaluate_files(changed, truth, TUMOUR.scheme)
+        compare_files(changed, truth, TUMOUR.scheme)
     assert "resample" in str(refused.value)
 
 
 def test_rounding_of_headers_is_tolerated(tmp_path: Path, labels: np.ndarray) -> None:
     prediction = write(tmp_path / "p.nii.gz", labels, (-10.01, 5.01, 2.5))
     truth = write(tmp_path / "r.nii.gz", labels)
-    found = evaluate_files(prediction, truth, TUMOUR.scheme).regions
+    found = compare_files(prediction, truth, TUMOUR.scheme)
     assert found["WT"].dice == 1.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from BrainSegAccelLib.evaluation.markdown import to_markdown
+from BrainSegAccelLib.evaluation.page import to_markdown
 from BrainSegAccelLib.evaluation.report import EvaluationReport
 from BrainSegAccelLib.evaluation.run import evaluate_cases
 from BrainSegAccelLib.evaluation.schema import evaluation_schema, shipped_evaluation_schema

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from BrainSegAccelLib.evaluation.pair import RegionEvaluation, evaluate
 from BrainSegAccelLib.evaluation.report import (
     CaseRecord,
     Outcome,
     RegionScores,
     SubsetScores,
-    by_region,
+    scores_by_region,
 )
 from BrainSegAccelLib.evaluation.summary import over_subsets, summarise, summarise_subsets
 from BrainSegAccelLib.geometry.volume import Grid
+from BrainSegAccelLib.metrics.regions import Scores
 from BrainSegAccelLib.study.modality import Modality, subsets
 from BrainSegAccelLib.study.segmentation import Segmentation
 from label_schemes import TUMOUR
@@ -34,7 +34,7 @@ def random_labels(rng: np.random.Generator) -> np.ndarray:
 
 def case(name: str, prediction: np.ndarray, reference: np.ndarray) -> CaseRecord:
     ours, truth = (Segmentation(labels, GRID, TUMOUR.scheme) for labels in (prediction, reference))
-    scores = by_region(evaluate(ours, truth).regions)
+    scores = scores_by_region(ours, truth)
     return CaseRecord(
         case=name,
         modalities=tuple(Modality),
@@ -75,7 +75,7 @@ def test_means_agree_with_monai() -> None:
 
 
 def scores(dice: float, *, predicted: float = 1.0, reference: float = 1.0) -> RegionScores:
-    return RegionScores.of(RegionEvaluation(dice, 10 * (1 - dice), predicted, reference))
+    return RegionScores.of(Scores(dice, 10 * (1 - dice), predicted, reference))
 
 
 @pytest.mark.parametrize(

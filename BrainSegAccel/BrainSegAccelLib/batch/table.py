@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..io.atomic import atomic_write
 from ..manifest.model import Manifest
+from ..reporting.markdown import page, table
 from .task import Outcome, Status, Task, read_manifest
 
 CSV, MARKDOWN = "batch.csv", "batch.md"
@@ -29,14 +30,14 @@ def write_tables(tasks: Sequence[Task], outcomes: Mapping[str, Outcome], folder:
         for task, manifest in zip(tasks, manifests, strict=True)
     ]
     with (
-        atomic_write(folder / CSV) as table,
-        atomic_write(folder / MARKDOWN) as page,
+        atomic_write(folder / CSV) as cells,
+        atomic_write(folder / MARKDOWN) as text,
     ):
-        with table.open("w", encoding="utf-8", newline="") as file:
+        with cells.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, _columns(rows), restval="")
             writer.writeheader()
             writer.writerows(rows)
-        page.write_text(_markdown(rows, _shown(manifests)), encoding="utf-8")
+        text.write_text(_page(rows, _shown(manifests)), encoding="utf-8")
 
 
 def _row(task: Task, outcome: Outcome | None, manifest: Manifest | None) -> Row:
@@ -87,12 +88,8 @@ def _shown(manifests: Iterable[Manifest | None]) -> dict[str, str]:
     return {**{c: plain[c] for c in _BEFORE}, **volumes, **{c: plain[c] for c in _AFTER}}
 
 
-def _markdown(rows: Sequence[Row], shown: Mapping[str, str]) -> str:
-    def cells(values: Iterable[str]) -> str:
-        return f"| {' | '.join(value.replace('|', chr(92) + '|') for value in values)} |"
-
-    lines = [cells(shown.values()), cells("---" for _ in shown)]
-    lines += [cells(row.get(column, "") for column in shown) for row in rows]
+def _page(rows: Sequence[Row], shown: Mapping[str, str]) -> str:
     counts = [(status, sum(row["status"] == status for row in rows)) for status in Status]
     said = ", ".join(f"{count} {status}" for status, count in counts if count)
-    return "\n".join(["# Batch", "", f"{len(rows)} cases: {said}.", "", *lines, ""])
+    cells = ([row.get(column, "") for column in shown] for row in rows)
+    return page(["# Batch", f"{len(rows)} cases: {said}.", table(list(shown.values()), cells)])

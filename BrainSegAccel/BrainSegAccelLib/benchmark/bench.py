@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import __version__
 from ..backends.cache import EngineCache
 from ..backends.choice import EngineChoice
 from ..backends.protocol import Device
@@ -56,7 +56,6 @@ from .report import (
     PeerRow,
     Row,
     complete,
-    now,
 )
 
 if TYPE_CHECKING:
@@ -150,8 +149,8 @@ def run_bench(
         end_to_end = _end_to_end(request, candidates, peers, sources, progress)
     return BenchmarkReport(
         schema_version=SCHEMA_VERSION,
-        created_utc=now(),
-        software=Software(name="BrainSegAccel", version=__version__),
+        created_utc=datetime.now(UTC),
+        software=Software.this(),
         hardware=probe_hardware(),
         environment=probe_environment(),
         rows=tuple(
@@ -203,11 +202,7 @@ class _Reference:
         result = reference_pipeline(make_pipeline, name.model).run(study, request.options)
         self._found = result.segmentation
         self.network_input = result.network_input
-        self._run = ReferenceRun(
-            backend=result.engine.backend,
-            version=result.engine.version,
-            precision=result.engine.precision,
-        )
+        self._run = ReferenceRun.of(result.engine)
         self._truth = _truth(request.case, self._found)
 
     def compare(self, found: Segmentation) -> QualityRetention:

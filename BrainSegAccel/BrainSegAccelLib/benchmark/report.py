@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Literal
-
-from pydantic import AwareDatetime
 
 from ..manifest.build import latency_of
 from ..manifest.model import LatencySummary, Manifest, QualityRetention, Software, Timing
-from ..records import Count, Record, Seconds, Text
+from ..records import Count, Record, Seconds, Text, UtcTime
 from ..system.machine import Environment, Hardware
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -59,7 +56,7 @@ class BenchmarkReport(Record):
     """A whole run of ``bench``."""
 
     schema_version: Literal["1.0"]
-    created_utc: AwareDatetime
+    created_utc: UtcTime
     software: Software
     hardware: Hardware
     environment: Environment
@@ -74,8 +71,3 @@ def complete(manifest: Manifest, timing: LatencySummary, quality: QualityRetenti
     return Manifest.model_validate(
         {**dict(manifest), "latency": latency, "quality_retention": quality}
     )
-
-
-def now() -> datetime:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).replace(microsecond=0)

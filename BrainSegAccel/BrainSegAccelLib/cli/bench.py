@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ from ..resources import DEFAULT_MODEL
 from .options import Asked, takes_options
 
 if TYPE_CHECKING:
-    from ..benchmark.bench import Combination
+    from ..benchmark.bench import Combination, Request
     from .services import Services
 
 NAME = "benchmarks"
@@ -60,16 +61,9 @@ def bench(
     Model only and end to end, cold start, memory, engine build, and what each loses in quality
     against FP32. Every row of the JSON holds a whole manifest.
     """
-    from ..benchmark.bench import Request, run_bench
-    from ..benchmark.markdown import dots, to_markdown
-    from ..io.atomic import atomic_write
-    from ..manifest.write import render_json
-    from ..reporting.plot import draw_times
+    from ..benchmark.bench import Request
     from ..resources import resource
-    from .folder import ready_folder
-    from .progress import progress_on_stderr
 
-    services: Services = context.obj
     request = Request(
         case=case or resource("SampleData", "phantom"),
         combinations=_combinations(model, backends, precisions, device),
@@ -78,18 +72,24 @@ def bench(
         peers=_peers(peers),
         iterations=iterations,
     )
+    for file in _bench(request, output, context.obj):
+        print(file)
+
+
+def _bench(request: Request, output: Path, services: Services) -> list[Path]:
+    """Measure, and write the report into a folder."""
+    from ..benchmark.bench import run_bench
+    from ..benchmark.page import TIMES, dots, to_markdown
+    from ..reporting.files import write_report
+    from ..reporting.plot import draw_times
+    from .folder import ready_folder
+    from .progress import progress_on_stderr
+
     with ready_folder(output), progress_on_stderr() as progress:
         report = run_bench(request, services.make_pipeline, progress)
-        files = [output / f"{NAME}{suffix}" for suffix in (".json", ".md", ".png")]
-        document, text, picture = files
-        with atomic_write(document) as beside:
-            beside.write_text(render_json(report.model_dump(mode="json")), encoding="utf-8")
-        with atomic_write(text) as beside:
-            beside.write_text(to_markdown(report, picture.name), encoding="utf-8")
-        with atomic_write(picture) as beside:
-            draw_times(dots(report), "ms a volume, model only: p50, whisker to p95", beside)
-    for file in files:
-        print(file)
+        page = to_markdown(report, f"{NAME}.png")
+        draw = partial(draw_times, dots(report), TIMES)
+        return write_report(report, page, output / NAME, draw)
 
 
 def _combinations(

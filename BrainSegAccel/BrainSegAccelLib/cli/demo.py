@@ -28,7 +28,7 @@ def demo(
     """
     from rich.console import Console
 
-    from ..evaluation.pair import evaluate
+    from ..evaluation.report import scores_by_region
     from ..io.discover import discover
     from ..io.read_labels import read_labels
     from ..reporting.picture import draw_result
@@ -37,6 +37,7 @@ def demo(
     from ..runs.files import FileInputs, FileOutput, manifest_beside
     from .folder import ready_folder
     from .progress import clock_on_stderr
+    from .scores import scores_table
     from .summary import print_summary
 
     services: Services = context.obj
@@ -53,5 +54,6 @@ def demo(
             draw_result(inputs.study(), result.segmentation, picture)
     print_summary(manifest, place)
     print(f"{'picture':<13} {picture}\n\nAgainst the truth of this synthetic case:")
-    truth = read_labels(case_dir / "seg.nii.gz", result.segmentation.scheme)
-    Console(highlight=False).print(evaluate(result.segmentation, truth).as_table())
+    found = result.segmentation
+    truth = read_labels(case_dir / "seg.nii.gz", found.scheme)
+    Console(highlight=False).print(scores_table(scores_by_region(found, truth), found.scheme))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from .options import Asked, takes_options
 
 if TYPE_CHECKING:
     from ..evaluation.report import EvaluationReport
+    from ..runs.options import RunOptions
     from .services import Services
 
 HELP = "brainsegaccel evaluate --help shows what can be given"
@@ -65,35 +66,46 @@ def evaluate(
         _compare(prediction, reference, asked.options.model, as_json)
         return
     assert cases is not None
-    from ..errors import RunError
-    from ..evaluation.markdown import to_markdown
+    report = _evaluate(context.obj, asked.options, cases, output, subsets)
+    from ..evaluation.page import to_markdown
+    from ..reporting.files import as_json as to_json
+
+    print(to_json(report) if as_json else to_markdown(report), end="")
+    if report.failed:
+        from ..errors import RunError
+
+        names = ", ".join(failed.case for failed in report.failed)
+        raise RunError(
+            f"{len(report.failed)} of {len(report.failed) + len(report.cases)} cases failed "
+            f"({names})",
+            where=str(cases),
+            remedy="the report says why",
+        )
+
+
+def _evaluate(
+    services: Services, options: RunOptions, cases: Path, output: Path | None, subsets: bool
+) -> EvaluationReport:
+    """Run the model on every case, and write the report into a folder if one is given."""
+    from ..evaluation.page import to_markdown
     from ..evaluation.run import evaluate_cases
     from ..io.labelled import case_folders
+    from ..reporting.files import write_report
     from ..runs.progress import StageClock
     from .folder import ready_folder
     from .progress import progress_on_stderr
     from .time_left import work_on_stderr
 
-    services: Services = context.obj
     folders = case_folders(cases)
-    with ExitStack() as stack:
-        if output is not None:
-            stack.enter_context(ready_folder(output))
-        pipeline = services.make_pipeline(asked.options.model, asked.options.engine)
+    with nullcontext() if output is None else ready_folder(output):
+        pipeline = services.make_pipeline(options.model, options.engine)
         with progress_on_stderr() as stages:
             pipeline.warm(StageClock(stages))
         with work_on_stderr() as work:
             report = evaluate_cases(folders, cases, pipeline, work, every_subset=subsets)
         if output is not None:
-            _write(report, output)
-    print(_as_json(report) if as_json else to_markdown(report), end="")
-    if report.failed:
-        names = ", ".join(failed.case for failed in report.failed)
-        raise RunError(
-            f"{len(report.failed)} of {len(folders)} cases failed ({names})",
-            where=str(cases),
-            remedy="the report says why",
-        )
+            write_report(report, to_markdown(report), output / REPORT)
+    return report
 
 
 def _check_arguments(
@@ -116,32 +128,17 @@ def _check_arguments(
 
 
 def _compare(prediction: Path, reference: Path, model: str, as_json: bool) -> None:
-    from ..evaluation.pair import evaluate_files
+    from ..evaluation.pair import compare_files
     from ..models.package import load_package
 
-    evaluation = evaluate_files(prediction, reference, load_package(model).card.outputs.scheme)
+    scheme = load_package(model).card.outputs.scheme
+    regions = compare_files(prediction, reference, scheme)
     if as_json:
-        print(json.dumps(evaluation.as_document(), indent=2))
-    else:
-        from rich.console import Console
+        found = {name: scores.model_dump(mode="json") for name, scores in regions.items()}
+        print(json.dumps(found, indent=2))
+        return
+    from rich.console import Console
 
-        Console(highlight=False).print(evaluation.as_table())
+    from .scores import scores_table
 
-
-def _write(report: EvaluationReport, folder: Path) -> None:
-    """Write both files; the second is complete before the first is in place."""
-    from ..evaluation.markdown import to_markdown
-    from ..io.atomic import atomic_write
-
-    with (
-        atomic_write(folder / f"{REPORT}.md") as markdown,
-        atomic_write(folder / f"{REPORT}.json") as document,
-    ):
-        markdown.write_text(to_markdown(report), encoding="utf-8")
-        document.write_text(_as_json(report), encoding="utf-8")
-
-
-def _as_json(report: EvaluationReport) -> str:
-    from ..manifest.write import render_json
-
-    return render_json(report.model_dump(mode="json"))
+    Console(highlight=False).print(scores_table(regions, scheme))

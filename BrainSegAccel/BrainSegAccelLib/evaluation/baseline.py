@@ -7,12 +7,11 @@ import SimpleITK as sitk
 
 from ..geometry.resampling import resample
 from ..geometry.volume import Array, Volume
-from ..metrics.dice import dice
-from ..metrics.hd95 import Mask, hd95
+from ..metrics.hd95 import Mask
+from ..metrics.regions import Scores, score_masks
 from ..preprocessing.foreground import find_foreground
 from ..preprocessing.normalisers.z_score import z_score
 from ..study.segmentation import Segmentation
-from .pair import RegionEvaluation
 
 SIGMA_VOXELS = 1.0
 THRESHOLD = 1.0
@@ -35,14 +34,8 @@ def bright_on_flair(flair: Array) -> Mask:
     return sitk.GetArrayFromImage(parts) == 1
 
 
-def evaluate_baseline(flair: Volume, truth: Segmentation) -> RegionEvaluation:
+def evaluate_baseline(flair: Volume, truth: Segmentation) -> Scores:
     """Compare the bright part of FLAIR with all of the tumour of a reference, on its grid."""
     found = bright_on_flair(resample(flair.array, flair.grid, truth.grid)[0])
-    whole = truth.scheme.whole
-    expected = truth.scheme.mask(truth.labels, whole)
-    return RegionEvaluation(
-        dice=dice(found, expected),
-        hd95_mm=hd95(found, expected, truth.grid.spacing),
-        prediction_ml=np.count_nonzero(found) * truth.grid.voxel_volume_mm3 / 1000.0,
-        reference_ml=truth.volume_ml(whole.labels),
-    )
+    expected = truth.scheme.mask(truth.labels, truth.scheme.whole)
+    return score_masks(found, expected, truth.grid)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import Field
 
-from ..backends.protocol import Device, Precision
+from ..backends.protocol import Device, EngineInfo, Precision
 from ..manifest.model import ModelIdentity, Software
-from ..records import Count, Measured, Millilitres, Record, Score, Text
+from ..metrics.regions import Scores, score
+from ..records import Count, Measured, Millilitres, Record, Score, Text, UtcTime
 from ..study.label_scheme import LabelScheme
 from ..study.modality import Modality
-from .pair import RegionEvaluation
+from ..study.segmentation import Segmentation
 
 SCHEMA_VERSION: Literal["2.0"] = "2.0"
 
@@ -57,10 +56,6 @@ def conventions(scheme: LabelScheme) -> tuple[str, ...]:
     )
 
 
-def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
-
-
 class Outcome(StrEnum):
     """Who shows a region: the prediction, the reference, both or neither."""
 
@@ -80,19 +75,19 @@ class RegionScores(Record):
     reference_ml: Millilitres
 
     @classmethod
-    def of(cls, found: RegionEvaluation) -> Self:
+    def of(cls, found: Scores) -> Self:
         """Take the figures of a comparison."""
         outcome = {
             (True, True): Outcome.FOUND,
             (False, True): Outcome.MISSED,
             (True, False): Outcome.FALSE_POSITIVE,
             (False, False): Outcome.RIGHTLY_EMPTY,
-        }[found.prediction_ml > 0, found.reference_ml > 0]
+        }[found.predicted_ml > 0, found.reference_ml > 0]
         return cls(
             outcome=outcome,
             dice=found.dice,
             hd95_mm=found.hd95_mm,
-            predicted_ml=found.prediction_ml,
+            predicted_ml=found.predicted_ml,
             reference_ml=found.reference_ml,
         )
 
@@ -103,14 +98,14 @@ class RegionScores(Record):
 
 
 Modalities = Annotated[tuple[Modality, ...], Field(min_length=1)]
-Scores = Annotated[dict[str, RegionScores], Field(min_length=1, description="By region.")]
+ByRegion = Annotated[dict[str, RegionScores], Field(min_length=1, description="By region.")]
 
 
 class SubsetScores(Record):
     """One case, seen through some of its modalities."""
 
     modalities: Modalities
-    regions: Scores
+    regions: ByRegion
 
 
 class CaseRecord(Measured):
@@ -118,7 +113,7 @@ class CaseRecord(Measured):
 
     case: Text = Field(description="The case's folder, below the folder that was evaluated.")
     modalities: Modalities
-    regions: Scores = Field(description="By region, from all modalities of the case.")
+    regions: ByRegion = Field(description="By region, from all modalities of the case.")
     no_network: RegionScores | None = Field(
         description="The baseline, compared with all of the tumour."
     )
@@ -200,12 +195,23 @@ class EvaluationRuntime(Record):
     device: Device
     device_name: Text
 
+    @classmethod
+    def of(cls, engine: EngineInfo) -> Self:
+        """Take what the engine says of itself."""
+        return cls(
+            backend=engine.backend,
+            version=engine.version,
+            precision=engine.precision,
+            device=engine.device,
+            device_name=engine.device_name,
+        )
+
 
 class EvaluationReport(Measured):
     """Everything that an evaluation found."""
 
     schema_version: Literal["2.0"]
-    created_utc: Annotated[AwareDatetime, AfterValidator(_to_utc)]
+    created_utc: UtcTime
     software: Software
     model: ModelIdentity
     runtime: EvaluationRuntime
@@ -218,6 +224,9 @@ class EvaluationReport(Measured):
     over_subsets: OverSubsets | None
 
 
-def by_region(evaluations: Mapping[str, RegionEvaluation]) -> dict[str, RegionScores]:
-    """Return the scores of every region of a comparison."""
-    return {region: RegionScores.of(found) for region, found in evaluations.items()}
+def scores_by_region(prediction: Segmentation, reference: Segmentation) -> dict[str, RegionScores]:
+    """Compare two segmentations on one grid, by the regions of their label scheme.
+
+    :raises ValueError: if their shapes or label schemes differ.
+    """
+    return {name: RegionScores.of(one) for name, one in score(prediction, reference).items()}

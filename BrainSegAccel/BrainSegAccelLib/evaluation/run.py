@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import __version__
 from ..errors import BrainSegAccelError, InputError
 from ..io.labelled import GRID_TOLERANCE_MM, label_file
 from ..io.read import read_study
@@ -20,7 +19,6 @@ from ..runs.runner import Runner
 from ..study.modality import Modality, subsets
 from ..study.study import Study
 from .baseline import evaluate_baseline
-from .pair import evaluate
 from .report import (
     SCHEMA_VERSION,
     CaseRecord,
@@ -29,8 +27,8 @@ from .report import (
     FailedCase,
     RegionScores,
     SubsetScores,
-    by_region,
     conventions,
+    scores_by_region,
 )
 from .summary import over_subsets, summarise, summarise_subsets
 
@@ -76,15 +74,9 @@ def evaluate_cases(
     return EvaluationReport(
         schema_version=SCHEMA_VERSION,
         created_utc=datetime.now(UTC),
-        software=Software(name="BrainSegAccel", version=__version__),
+        software=Software.this(),
         model=identify_model(pipeline.package.card),
-        runtime=EvaluationRuntime(
-            backend=engine.backend,
-            version=engine.version,
-            precision=engine.precision,
-            device=engine.device,
-            device_name=engine.device_name,
-        ),
+        runtime=EvaluationRuntime.of(engine),
         conventions=conventions(scheme),
         whole=scheme.whole.identifier,
         cases=tuple(cases),
@@ -125,7 +117,7 @@ def evaluate_case(
         part = Study({modality: study[modality] for modality in modalities})
         overlays = (m for m in (part.reference, *part) if m in overlaid)
         result = pipeline.run(part, RunOptions(grid=next(overlays, truth.grid)))
-        found[modalities] = by_region(evaluate(result.segmentation, truth).regions)
+        found[modalities] = scores_by_region(result.segmentation, truth)
         advance(done / len(wanted))
     flair = study.get(Modality.FLAIR)
     return CaseRecord(

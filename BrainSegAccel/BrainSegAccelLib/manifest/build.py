@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
-from .. import __version__
 from ..backends.protocol import Device, EngineInfo, Precision
 from ..geometry.volume import Volume
 from ..io.hashing import sha256_of
@@ -90,7 +89,7 @@ def build_manifest(
     return Manifest(
         schema_version=SCHEMA_VERSION,
         created_utc=created_utc or datetime.now(UTC),
-        software=Software(name="BrainSegAccel", version=__version__),
+        software=Software.this(),
         model=model,
         requested=dict(requested),
         hardware=hardware or probe_hardware(),

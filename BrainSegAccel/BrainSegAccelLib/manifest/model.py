@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from enum import StrEnum
 from statistics import fmean
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from .. import __version__
 from ..backends.candidate import Candidate
-from ..backends.protocol import Device, Precision
+from ..backends.protocol import Device, EngineInfo, Precision
 from ..metrics.latency import Samples, check_iterations
 from ..preprocessing.record import Preprocessing
 from ..records import (
@@ -28,6 +28,7 @@ from ..records import (
     Sha256,
     Spacing,
     Text,
+    UtcTime,
     check_together,
 )
 from ..study.modality import Modality
@@ -39,15 +40,16 @@ PROCESS_START = "process start"
 """Name of the stage that holds interpreter start and imports, where a run measures it."""
 
 
-def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
-
-
 class Software(Record):
     """The program that wrote the manifest."""
 
     name: Literal["BrainSegAccel"]
     version: Text
+
+    @classmethod
+    def this(cls) -> Self:
+        """Name what runs here."""
+        return cls(name="BrainSegAccel", version=__version__)
 
 
 class ModelIdentity(Measured):
@@ -238,6 +240,11 @@ class ReferenceRun(Record):
     version: Text
     precision: Precision
 
+    @classmethod
+    def of(cls, engine: EngineInfo) -> Self:
+        """Take what ran."""
+        return cls(backend=engine.backend, version=engine.version, precision=engine.precision)
+
 
 class QualityRetention(Measured):
     """What acceleration cost in quality, against an FP32 reference run on the same input.
@@ -350,7 +357,7 @@ class Manifest(Record):
     """Everything that makes the speed and the quality of one run checkable."""
 
     schema_version: Literal["1.1"]
-    created_utc: Annotated[AwareDatetime, AfterValidator(_to_utc)]
+    created_utc: UtcTime
     software: Software
     model: ModelIdentity
     requested: dict[str, JsonValue] = Field(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..geometry.bounding_box import bounding_box
+from ..geometry.volume import Grid
 from ..study.segmentation import Segmentation
 from .dice import dice
-from .hd95 import hd95
+from .hd95 import Mask, hd95
 
 
 @dataclass(frozen=True)
@@ -16,15 +19,17 @@ class Scores:
     """Agreement of one region.
 
     :param dice: 0 to 1.
-    :param hd95_mm: 95th percentile Hausdorff distance in mm.
+    :param hd95_mm: 95th percentile Hausdorff distance in mm; see `hd95` for empty masks.
     """
 
     dice: float
     hd95_mm: float
+    predicted_ml: float
+    reference_ml: float
 
 
 def score(prediction: Segmentation, reference: Segmentation) -> Mapping[str, Scores]:
-    """Return Dice and HD95 of every region, by its identifier.
+    """Return the scores of every region, by its identifier, in the order of the scheme.
 
     :param reference: on the same grid, of the same label scheme.
     :raises ValueError: if the shapes or the schemes differ.
@@ -37,9 +42,24 @@ def score(prediction: Segmentation, reference: Segmentation) -> Mapping[str, Sco
     box = bounding_box((found > 0) | (expected > 0))
     if box is not None:
         found, expected = found[box], expected[box]
-    scores = {}
-    for region in scheme.regions:
-        one, other = scheme.mask(found, region), scheme.mask(expected, region)
-        distance = hd95(one, other, reference.grid.spacing)
-        scores[region.identifier] = Scores(dice(one, other), distance)
-    return scores
+    return {
+        region.identifier: score_masks(
+            scheme.mask(found, region), scheme.mask(expected, region), reference.grid
+        )
+        for region in scheme.regions
+    }
+
+
+def score_masks(prediction: Mask, reference: Mask, grid: Grid) -> Scores:
+    """Return the scores of one region.
+
+    :param prediction: (k, j, i), on voxels of ``grid``, perhaps only some of them.
+    :param reference: on the same voxels.
+    """
+    predicted, shown = (int(np.count_nonzero(mask)) for mask in (prediction, reference))
+    return Scores(
+        dice=dice(prediction, reference),
+        hd95_mm=hd95(prediction, reference, grid.spacing),
+        predicted_ml=predicted * grid.voxel_volume_mm3 / 1000.0,
+        reference_ml=shown * grid.voxel_volume_mm3 / 1000.0,
+    )

@@ -95,9 +95,5 @@ def compare(result: RunResult, expected: RunResult) -> QualityRetention:
     return quality_retention(
         result.segmentation,
         expected.segmentation,
-        ReferenceRun(
-            backend=expected.engine.backend,
-            version=expected.engine.version,
-            precision=expected.engine.precision,
-        ),
+        ReferenceRun.of(expected.engine),
     )

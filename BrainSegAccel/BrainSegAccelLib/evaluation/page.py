@@ -1,9 +1,10 @@
-"""The report as Markdown: one table for Dice and one for HD95, over cases and over subsets."""
+"""The report as people read it: Dice and HD95 of every case, and of every subset."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
+from ..reporting.markdown import Row, bold, page, table
 from ..study.modality import Modality
 from .report import (
     CaseRecord,
@@ -19,7 +20,6 @@ from .report import (
 ABSENT = "n/a"
 _EMPTY = {Outcome.RIGHTLY_EMPTY: "empty", Outcome.FALSE_POSITIVE: "false"}
 
-Row = Sequence[str]
 Rows = list[Row]
 Scored = RegionScores | RegionSummary | SubsetMean
 
@@ -34,9 +34,9 @@ def to_markdown(report: EvaluationReport) -> str:
     ]
     if report.failed:
         rows = [[failed.case, failed.error] for failed in report.failed]
-        parts.append(f"## Failed\n\n{_table(['case', 'error'], rows)}")
+        parts.append(f"## Failed\n\n{table(['case', 'error'], rows)}")
     parts.append("## Conventions\n\n" + "\n".join(f"- {rule}" for rule in report.conventions))
-    return "\n\n".join(parts) + "\n"
+    return page(parts)
 
 
 def _heading(report: EvaluationReport) -> str:
@@ -60,8 +60,8 @@ def _case_tables(report: EvaluationReport) -> list[str]:
         cases = [[case.case, *map(shown, _scores(case))] for case in report.cases]
         return [
             *cases,
-            _bold(["mean", *map(shown, summaries)]),
-            _bold(["mean, empty references counted", *map(of_all, summaries)]),
+            bold(["mean", *map(shown, summaries)]),
+            bold(["mean, empty references counted", *map(of_all, summaries)]),
         ]
 
     dice = rows(_dice, lambda found: _figure(found.dice_empty_counted, 3))
@@ -73,9 +73,9 @@ def _case_tables(report: EvaluationReport) -> list[str]:
     distances = rows(_hd95, lambda found: _figure(found.hd95_empty_counted_mm, 1))
     return [
         "## Dice\n\n"
-        + _table([*columns, f"predicted {millilitres}", f"reference {millilitres}"], with_volumes)
+        + table([*columns, f"predicted {millilitres}", f"reference {millilitres}"], with_volumes)
         + "\n\nempty: neither shows the region. false: predicted, though the reference lacks it.",
-        "## HD95, mm\n\n" + _table(columns, distances),
+        "## HD95, mm\n\n" + table(columns, distances),
     ]
 
 
@@ -96,7 +96,7 @@ def _counts(report: EvaluationReport) -> str:
         for name, found in zip(names, summaries, strict=True)
     ]
     columns = ["region", "cases with it", "missed", "cases without it", "rightly empty"]
-    return "## Regions that a reference lacks\n\n" + _table(
+    return "## Regions that a reference lacks\n\n" + table(
         [*columns, "false positives", "false ml"], rows
     )
 
@@ -113,12 +113,12 @@ def _subset_tables(report: EvaluationReport, over: OverSubsets) -> list[str]:
     means.append(over.no_network)
 
     def rows(shown: Callable[[Scored | None], str]) -> Rows:
-        mean = _bold([f"mean of the {len(report.subsets)}", "", *map(shown, means)])
+        mean = bold([f"mean of the {len(report.subsets)}", "", *map(shown, means)])
         return [*(_subset_row(subset, over, shown) for subset in report.subsets), mean]
 
     parts = [
-        "## Dice of every subset\n\n" + _table(columns, rows(_dice)),
-        "## HD95 of every subset, mm\n\n" + _table(columns, rows(_hd95)),
+        "## Dice of every subset\n\n" + table(columns, rows(_dice)),
+        "## HD95 of every subset, mm\n\n" + table(columns, rows(_hd95)),
     ]
     if over.lowest and over.lowest_share is not None:
         lowest = f"{_named(over.lowest)}: {over.lowest_share:.0%} of all four's"
@@ -175,13 +175,3 @@ def _volumes(case: CaseRecord, predicted: bool) -> str:
 
 def _named(modalities: Iterable[Modality]) -> str:
     return ", ".join(modality.label for modality in modalities)
-
-
-def _bold(row: Row) -> Row:
-    return [f"**{cell}**" if cell else "" for cell in row]
-
-
-def _table(columns: Row, rows: Iterable[Row]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -1,13 +1,16 @@
-"""The report of ``bench`` as Markdown: docs/benchmarks.md is such a file."""
+"""The report of ``bench`` as people read it: docs/benchmarks.md is such a page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ..manifest.model import PerRegion, Timing
+from ..reporting.markdown import page, table
 from ..reporting.plot import Dot
 from .report import BenchmarkReport, Row
 
+TIMES = "ms a volume, model only: p50, whisker to p95"
+"""What the picture shows."""
 _GIB = 1 << 30
 _SPEED_COLUMNS = (
     "model",
@@ -41,7 +44,7 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
         "each, so that a drift of the machine touches all of them alike.",
         f"![Time of one volume by backend and precision]({picture})",
         "## Speed",
-        _table(
+        table(
             _SPEED_COLUMNS,
             (_speed(row, report) for row in quickest_first),
         ),
@@ -51,7 +54,7 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
         "columns say how many times as long SegResNet takes, and MONAI's recipe in a warm process "
         "(see below), also against our cold one.",
         "## Quality against FP32",
-        _table(
+        table(
             _quality_columns(regions),
             (_quality(row, regions) for row in quickest_first),
         ),
@@ -59,7 +62,7 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
     if report.peers:
         parts += [
             "## Networks of others in the same run",
-            _table(
+            table(
                 ["network", "parameters M", "model only p50 / p95 ms", "end to end p50 / p95 ms"],
                 (
                     [p.title, f"{p.parameters / 1e6:.1f}", _both(p.model_only), _both(p.end_to_end)]
@@ -72,12 +75,12 @@ def to_markdown(report: BenchmarkReport, picture: str) -> str:
     if report.failed:
         parts += [
             "## Did not run",
-            _table(
+            table(
                 ["model", "backend", "precision", "reason"],
                 ([f.model, f.backend, f.precision, f.reason] for f in report.failed),
             ),
         ]
-    return "\n\n".join(parts) + "\n"
+    return page(parts)
 
 
 def dots(report: BenchmarkReport) -> list[Dot]:
@@ -190,8 +193,3 @@ def _p50(timing: Timing) -> float:
 
 def _both(timing: Timing) -> str:
     return f"{timing.p50_ms:.0f} / {timing.p95_ms:.0f}" if timing.p50_ms is not None else ""
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
