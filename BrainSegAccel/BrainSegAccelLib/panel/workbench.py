@@ -127,7 +127,9 @@ class Workbench:
         ui.findStudiesButton.enabled = not self.running
         ui.batchButton.enabled = not self.running and ui.batchView.rowCount > 0
         ui.undoButton.enabled = not self.running and self._history.canUndo(node)
-        outputs = kept.outputs if probabilities is not None else outputsOf(modelOf(parameters))
+        outputs = (
+            probabilities.outputs if probabilities is not None else outputsOf(modelOf(parameters))
+        )
         self._sliders.show(
             parameters, outputs, usable=probabilities is not None and not self.running
         )
