@@ -1,15 +1,20 @@
-"""What the networks that this project trains take and say, by their task."""
+"""What the networks that this project trains take and say, by their task: as the shipped cards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from ..study.modality import Modality
-from ..study.schemes import BRAIN_LABELS, TUMOUR_LABELS
-from .description import ANY, Channel, Inputs, Outputs, UnitRange, ZScore
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import ModelError
+from ..records import first_problem
+from ..resources import DEFAULT_MODEL, resource
+from .description import Inputs, Outputs
 
 TaskName = Literal["tumour", "brain"]
+_REMEDY = "reinstall BrainSegAccel"
 
 
 @dataclass(frozen=True)
@@ -26,44 +31,29 @@ class Task:
         return len(self.inputs.channels), len(self.outputs.channels)
 
 
-TUMOUR = Task(
-    "tumour",
-    Inputs(
-        channels=tuple(Channel(modality=modality) for modality in Modality),
-        spacing_mm=(1.0, 1.0, 1.0),
-        normaliser=ZScore(),
-        availability=True,
-    ),
-    Outputs(
-        activation="sigmoid",
-        channels=("ET", "TC", "WT"),
-        scheme=TUMOUR_LABELS,
-        thresholds={"ET": 0.5, "TC": 0.5, "WT": 0.5},
-        # A sphere of 4.6 mm diameter: below it, a connected part is noise more often than a lesion.
-        smallest_lesion_ml=0.05,
-        # A part must reach a probability of 0.95 somewhere. Chosen on synthetic cases: many false
-        # parts stay below, and hardly any true one.
-        peak_odds=20.0,
-    ),
-)
+def task_of(path: Path) -> Task:
+    """Return the task of a model card.
+
+    A card that is trained, exported or migrated is made of these parts, so they are read before
+    there is a `card.ModelCard`, and what lies beside them is left alone.
+
+    :raises ModelError: the card is missing or damaged.
+    """
+    try:
+        document = TypeAdapter(dict[str, object]).validate_json(path.read_bytes())
+        parts = {name: document.get(name) for name in ("inputs", "outputs")}
+        return TypeAdapter(Task).validate_python({"name": document.get("task"), **parts})
+    except ValidationError as error:
+        problem = first_problem(error)
+    except OSError as error:
+        problem = str(error.strerror)
+    raise ModelError(f"the shipped card cannot be read: {problem}", where=path.name, remedy=_REMEDY)
+
+
+TUMOUR = task_of(resource("Models", f"{DEFAULT_MODEL}.card.json"))
 """Enhancing tumour, tumour core and whole tumour from any of T1, T1c, T2 and FLAIR."""
 
-BRAIN = Task(
-    "brain",
-    Inputs(
-        channels=(Channel(modality=ANY, required=True),),
-        spacing_mm=(2.5, 2.5, 2.5),
-        normaliser=UnitRange(),
-        availability=False,
-    ),
-    Outputs(
-        activation="sigmoid",
-        channels=("BRAIN",),
-        scheme=BRAIN_LABELS,
-        # Of 0.3, 0.4 and 0.5 the best for 48 synthetic images, mean and worst.
-        thresholds={"BRAIN": 0.5},
-    ),
-)
+BRAIN = task_of(resource("Models", "brain.card.json"))
 """The brain from one image of a head, of any sequence."""
 
 TASKS = {task.name: task for task in (TUMOUR, BRAIN)}
