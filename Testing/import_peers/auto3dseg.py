@@ -117,7 +117,9 @@ def predict(model: Path, files: list[str]) -> np.ndarray[Any, Any]:
     if not settings["sigmoid"]:
         return back.argmax(0).astype(np.uint8)
     inside = back >= 0.5
-    return np.where(inside[2], 3, np.where(inside[1], 1, np.where(inside[0], 2, 0))).astype(np.uint8)
+    return np.where(inside[2], 3, np.where(inside[1], 1, np.where(inside[0], 2, 0))).astype(
+        np.uint8
+    )
 
 
 def _transforms(settings: dict[str, Any]) -> Any:
@@ -133,9 +135,7 @@ def _transforms(settings: dict[str, Any]) -> Any:
         steps.append(monai.Orientationd(keys="image", axcodes="RAS"))
     if settings["crop_foreground"]:
         steps.append(
-            monai.CropForegroundd(
-                keys="image", source_key="image", margin=10, allow_smaller=True
-            )
+            monai.CropForegroundd(keys="image", source_key="image", margin=10, allow_smaller=True)
         )
     if settings["resample"]:
         target = np.array(settings["resample_resolution"])

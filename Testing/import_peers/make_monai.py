@@ -83,7 +83,13 @@ def _make_auto3dseg(folder: Path) -> None:
     )
     one_hot = _one_hot((OEDEMA, NECROSIS, ENHANCING), order=(2, 1, 3))
     cases = (
-        ("auto3dseg", nested, auto3dseg.BRATS_SEQUENCES, _regions("wt", "tc", "et"), DiceLoss(sigmoid=True)),
+        (
+            "auto3dseg",
+            nested,
+            auto3dseg.BRATS_SEQUENCES,
+            _regions("wt", "tc", "et"),
+            DiceLoss(sigmoid=True),
+        ),
         ("auto3dseg-softmax", exclusive, ("t1c", "flair"), one_hot, DiceCELoss(softmax=True)),
     )
     for name, settings, sequences, target, loss in cases:

@@ -7,8 +7,8 @@ leaves in FOLDER:
     exports/NAME.zip          what `nnUNetv2_export_model_to_zip` makes of each training below
     exports/labels-old.zip    `labels` with its plans in the layout of nnU-Net 2.0 to 2.3
     volumes/NAME/             volumes that no training has seen, named as nnU-Net wants them
-    predictions/NAME/         their labels from nnUNetPredictor without mirroring, as by default here
-    predictions/NAME-mirrored/   and with it, for the first few
+    predictions/NAME/         their labels from nnUNetPredictor without mirroring
+    predictions/NAME-mirrored/   and with it, for the first of them
     nnunet/                   nnU-Net's own folders: raw data, preprocessed, results
 
 Nothing is random from one run to the next.
@@ -58,13 +58,21 @@ def main(folder: Path) -> None:
 
 def _set_up(folder: Path) -> None:
     """nnU-Net's folders and its numbers of processes. It reads them when it is imported."""
-    for variable, name in (("raw", "raw"), ("preprocessed", "preprocessed"), ("results", "results")):
+    for variable, name in (
+        ("raw", "raw"),
+        ("preprocessed", "preprocessed"),
+        ("results", "results"),
+    ):
         place = folder / "nnunet" / name
         place.mkdir(parents=True, exist_ok=True)
-        os.environ[f"nnUNet_{variable}"] = str(place)
-    os.environ["nnUNet_n_proc_DA"] = "1"
-    os.environ["nnUNet_def_n_proc"] = "1"
+        _set(variable, place)
+    _set("n_proc_DA", 1)
+    _set("def_n_proc", 1)
     multiprocessing.get_context = lambda method=None: _Threads()  # type: ignore[assignment]
+
+
+def _set(variable: str, value: object) -> None:
+    os.environ[f"nnUNet_{variable}"] = str(value)
 
 
 class _Threads:
@@ -115,12 +123,18 @@ def _plan(task: Task) -> None:
     """Fingerprint and plans of nnU-Net, its networks made small in the file, as its manual says."""
     from batchgenerators.utilities.file_and_folder_operations import load_json, save_json
     from nnunetv2.experiment_planning import plan_and_preprocess_api as api
+    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import (
+        DatasetFingerprintExtractor,
+    )
     from nnunetv2.experiment_planning.experiment_planners.residual_unets import (
         residual_encoder_unet_planners as residual,
     )
     from nnunetv2.paths import nnUNet_preprocessed
 
-    api.extract_fingerprint_dataset(task.number, num_processes=1, verbose=False)
+    fingerprint = DatasetFingerprintExtractor(task.number, num_processes=1)
+    # It would draw 20 million voxels of each channel of each of these small cases.
+    fingerprint.num_foreground_voxels_for_intensitystats = 1e5
+    fingerprint.run(overwrite_existing=True)
     planners: list[dict[str, Any]] = [{}]
     if any(each.task is task and each.plans != "nnUNetPlans" for each in tasks.TRAININGS):
         planners.append({"experiment_planner_class": residual.nnUNetPlannerResEncM})
@@ -143,8 +157,9 @@ def _preprocess(training: Training) -> None:
 def _train(training: Training, fold: int) -> None:
     """nnUNetTrainer with few short epochs of Adam and no augmentation, then its validation.
 
-    Its own optimiser is for long trainings, and augmentation takes longer than all the rest. nnU-Net has a trainer without it, but looks for any
-    trainer but the default one by importing every module it has, for which not all may be there.
+    Its own optimiser is for long trainings, and augmentation takes longer than all the rest.
+    nnU-Net has a trainer without it, but looks for any trainer except the default one by importing
+    every module it has, for which not all may be there.
     """
     import random
 
@@ -155,7 +170,7 @@ def _train(training: Training, fold: int) -> None:
     )
 
     # Batches are made in this process, so that they follow the seeds. Planning wants one at least.
-    os.environ["nnUNet_n_proc_DA"] = "0"
+    _set("n_proc_DA", 0)
     random.seed(SEED + fold)
     np.random.seed(SEED + fold)
     torch.manual_seed(SEED + fold)
@@ -255,8 +270,8 @@ def write_full_size(folder: Path) -> None:
     import shutil
 
     import torch
-    from nnunetv2.run.run_training import get_trainer_from_args
     from nnunetv2.paths import nnUNet_preprocessed
+    from nnunetv2.run.run_training import get_trainer_from_args
 
     _set_up(folder)
     place = folder / "full-size"
@@ -269,7 +284,10 @@ def write_full_size(folder: Path) -> None:
     (base / "nnUNetPlansFullSize.json").write_text(json.dumps(plans, indent=4))
     torch.manual_seed(SEED)
     trainer = get_trainer_from_args(
-        task.dataset, "3d_fullres", 0, plans_identifier="nnUNetPlansFullSize",
+        task.dataset,
+        "3d_fullres",
+        0,
+        plans_identifier="nnUNetPlansFullSize",
         device=torch.device("cpu"),
     )
     trainer.initialize()

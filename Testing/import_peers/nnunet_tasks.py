@@ -91,7 +91,7 @@ class Training:
     mirroring_axes: tuple[int, ...] | None = None
     folds: tuple[int, ...] = (0,)
     epochs: int = 2
-    iterations: int = 25
+    iterations: int = 20
     every: int = 1
 
 
@@ -187,7 +187,7 @@ TRAININGS = (
     Training("labels", LABELS, folds=(0, 1), mirroring_axes=(0, 1, 2)),
     Training("lowres", LABELS, "3d_lowres", iterations=15, every=3),
     Training("schemes", LABELS, "3d_schemes", iterations=15, every=3),
-    Training("residual", LABELS, plans="nnUNetResEncUNetMPlans", iterations=15, every=3),
+    Training("residual", LABELS, plans="nnUNetResEncUNetMPlans", iterations=30, every=3),
     Training("regions", REGIONS, mirroring_axes=(0, 2)),
     Training("thick", THICK),
 )

@@ -21,7 +21,9 @@ def old_layout(plans: dict[str, Any]) -> dict[str, Any]:
             UNet_base_num_features=arguments["features_per_stage"][0],
             n_conv_per_stage_encoder=per_stage,
             n_conv_per_stage_decoder=arguments["n_conv_per_stage_decoder"],
-            num_pool_per_axis=[sum(each[axis] > 1 for each in strides) for axis in range(len(strides[0]))],
+            num_pool_per_axis=[
+                sum(each[axis] > 1 for each in strides) for axis in range(len(strides[0]))
+            ],
             pool_op_kernel_sizes=strides,
             conv_kernel_sizes=arguments["kernel_sizes"],
             unet_max_num_features=320,
