@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.geometry.volume import Grid
 from BrainSegAccelLib.mrml.tables import chart_of, fill_table, stage_columns, volume_columns
+from BrainSegAccelLib.study.label_scheme import Region
 from BrainSegAccelLib.study.segmentation import Segmentation
-from label_schemes import TUMOUR
+from label_schemes import TUMOUR, label, scheme
 
 
 def two_lesions() -> Segmentation:
@@ -52,3 +53,24 @@ def test_chart_shows_every_column_and_is_drawn_anew(scene):
     assert [s.GetYColumnName() for s in series] == ["p50 ms", "p95 ms"]
     assert {s.GetLabelColumnName() for s in series} == {"backend"}
     assert scene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 2
+
+
+def test_a_label_that_is_a_region_is_shown_once_and_names_do_not_hide_one_another():
+    labels = (label(1, "dead", "Core"), label(2, "cavity", "Cavity"))
+    regions = (
+        Region(identifier="core", name="core", labels=(1, 2)),
+        Region(identifier="hole", name="cavity of resection", labels=(2,), parent="core"),
+    )
+    values = np.zeros((4, 4, 4), np.uint8)
+    values[0, 0, :3] = [1, 1, 2]
+    columns = volume_columns(
+        Segmentation(
+            values, Grid((4, 4, 4), np.diag([10.0, 10.0, 10.0, 1.0])), scheme(labels, regions)
+        )
+    )
+    assert {name: values[0] for name, values in columns.items()} == {
+        "part": "all",
+        "core ml": 3.0,
+        "cavity of resection ml": 1.0,
+        "core, label 1 ml": 2.0,
+    }

@@ -60,11 +60,15 @@ def write_measurements(node: vtkMRMLSegmentationNode, manifest: Manifest) -> Non
 
 
 def put_row(table: vtkMRMLTableNode, row: Row) -> None:
-    """Replace the row of the same configuration, or add one."""
+    """Replace the row of the same configuration, or add one.
+
+    A table of other columns, e.g. of a model with other regions, begins anew.
+    """
     first, *others = row
     rows: dict[str, Row] = {}
     cells = table.GetTable()
-    for index in range(cells.GetNumberOfRows()):
+    same = [cells.GetColumnName(index) for index in range(cells.GetNumberOfColumns())] == list(row)
+    for index in range(cells.GetNumberOfRows() if same else 0):
         rows[cells.GetValue(index, 0).ToString()] = {
             other: cells.GetValue(index, column).ToDouble()
             for column, other in enumerate(others, 1)

@@ -29,7 +29,9 @@ def volume_columns(segmentation: Segmentation) -> Columns:
     shown = {region.name: region.labels for region in scheme.outermost_first()}
     alone = {region.labels for region in scheme.regions}
     rest = [label for label in scheme.labels if (label.value,) not in alone]
-    shown |= {label.name.lower(): (label.value,) for label in rest}
+    for label in rest:
+        name = label.name.lower()
+        shown[name if name not in shown else f"{name}, label {label.value}"] = (label.value,)
     columns = {
         f"{name} ml": [round(part.volume_ml(values), 3) for part in parts.values()]
         for name, values in shown.items()

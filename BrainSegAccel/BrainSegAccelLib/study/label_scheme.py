@@ -71,8 +71,9 @@ class Region(_Value):
 class LabelScheme(_Value):
     """All labels and regions of a label map.
 
-    :raises pydantic.ValidationError: values, identifiers or aliases that stand twice; a region of
-        labels that are none, or that does not lie within its parent; a label without a region.
+    :raises pydantic.ValidationError: values, identifiers, names or aliases that stand twice; a
+        region of labels that are none, that does not lie within its parent, or that is called like
+        a label that it is not; a label without a region.
     """
 
     name: _Name = Field(description="of the scheme and of its terminology context")
@@ -89,6 +90,8 @@ class LabelScheme(_Value):
             ("label identifiers", [label.identifier for label in self.labels]),
             ("label names", [label.name.casefold() for label in self.labels]),
             ("region identifiers", [region.identifier for region in self.regions]),
+            ("region names", [region.name.casefold() for region in self.regions]),
+            *((f"labels of region {region.identifier}", region.labels) for region in self.regions),
         ):
             if len(set(given)) != len(given):
                 raise ValueError(f"{what} must differ from one another: {given}")
@@ -102,6 +105,10 @@ class LabelScheme(_Value):
             parent = by_name.get(region.parent)
             if parent is None or not set(region.labels) < set(parent.labels):
                 raise ValueError(f"region {region.identifier} does not lie within {region.parent}")
+        named = {label.identifier: (label.value,) for label in self.labels}
+        for region in self.regions:
+            if region.labels != named.get(region.identifier, region.labels):
+                raise ValueError(f"{region.identifier} is a label and a region of other labels")
         if alone := known - {value for region in self.regions for value in region.labels}:
             raise ValueError(f"labels of no region: {sorted(alone)}")
         return self
