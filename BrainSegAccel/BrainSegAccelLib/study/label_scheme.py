@@ -6,6 +6,7 @@ reads it from there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -85,14 +86,15 @@ class LabelScheme(_Value):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         values = [v for label in self.labels for v in (label.value, *label.aliases)]
-        for what, given in (
+        unique: tuple[tuple[str, Sequence[object]], ...] = (
             ("label values", values),
             ("label identifiers", [label.identifier for label in self.labels]),
             ("label names", [label.name.casefold() for label in self.labels]),
             ("region identifiers", [region.identifier for region in self.regions]),
             ("region names", [region.name.casefold() for region in self.regions]),
             *((f"labels of region {region.identifier}", region.labels) for region in self.regions),
-        ):
+        )
+        for what, given in unique:
             if len(set(given)) != len(given):
                 raise ValueError(f"{what} must differ from one another: {given}")
         known = {label.value for label in self.labels}
