@@ -36,7 +36,8 @@ from BrainSegAccelLib.synthesis.lesions import CaseKind
 from BrainSegAccelLib.synthesis.rng import Rng
 from BrainSegAccelLib.system.hardware import probe_hardware
 from BrainSegAccelLib.training.config import WHOLE_BRAIN, Stage
-from BrainSegAccelLib.training.samples import Sample, draw_sample
+from BrainSegAccelLib.training.samples import Sample
+from BrainSegAccelLib.training.tumour_samples import draw_sample
 from numpy.typing import NDArray
 from roofline import FORMATS, bandwidth, matrix_rate, work_of
 from torch.profiler import ProfilerActivity, profile

@@ -27,7 +27,7 @@ from BrainSegAccelLib.models.networks import DeployedNetwork
 from BrainSegAccelLib.models.package import load_package
 from BrainSegAccelLib.training.config import Stage, TrainingConfig
 from BrainSegAccelLib.training.run import train
-from BrainSegAccelLib.training.validation import Validation
+from BrainSegAccelLib.training.train import validation_of
 from safetensors.torch import load_file
 from size_curve import REPEATS, latencies
 
@@ -104,7 +104,7 @@ def report(work: Path, output: Path) -> None:
     rows = {}
     networks = {}
     settings = config_of(next(iter(NAMES)), STEPS)
-    validation = Validation(
+    validation = validation_of(
         settings.model_copy(update={"validation_cases": CASES}), torch.device("cpu")
     )
     for name, (share, start) in NAMES.items():

@@ -24,7 +24,7 @@ from BrainSegAccelLib.models.hybrid import HybridNetwork
 from BrainSegAccelLib.models.networks import DeployedNetwork
 from BrainSegAccelLib.training.config import Stage, TrainingConfig
 from BrainSegAccelLib.training.run import train
-from BrainSegAccelLib.training.validation import Validation
+from BrainSegAccelLib.training.train import validation_of
 from safetensors.torch import load_file
 
 FULL = HybridConfig()
@@ -81,7 +81,7 @@ def report(work: Path, output: Path) -> None:
     """Score, time, and write JSON, table and figure."""
     rows = {}
     networks = {}
-    validation = Validation(
+    validation = validation_of(
         config_of("full").model_copy(update={"validation_cases": CASES}), torch.device("cpu")
     )
     for name, config in SIZES.items():

@@ -36,7 +36,7 @@ def saved(folder: Path, network: HybridConfig = SMALL, seed: int = 7) -> Path:
     """Write the weights of a network that no training of :func:`config` begins with."""
     torch.manual_seed(seed)
     path = folder / f"earlier-{seed}.safetensors"
-    save_weights(path, HybridNetwork(network, 4, 3).state_dict(), config(network))
+    save_weights(path, HybridNetwork(network, 4, 3).state_dict(), config(network).header)
     return path
 
 
@@ -49,7 +49,7 @@ def configured(folder: Path, settings: TrainingConfig) -> Path:
 def test_a_run_starts_from_the_weights_given(tmp_path: Path) -> None:
     weights = read_pretrained(str(saved(tmp_path)))
     trainer = Trainer(config(), tmp_path, CPU, initial=weights)
-    for network in (trainer.model.network, trainer.average):
+    for network in (trainer.model.network, trainer.average.module):
         found = network.state_dict()
         assert all(torch.equal(found[name], weights.tensors[name]) for name in found)
 

@@ -17,13 +17,11 @@ from BrainSegAccelLib.synthesis.rng import Rng  # noqa: E402
 from BrainSegAccelLib.training.config import SUBSET_WEIGHTS, Stage, TrainingConfig  # noqa: E402
 from BrainSegAccelLib.training.normalisation import normalise  # noqa: E402
 from BrainSegAccelLib.training.prepared_cases import OwnCase  # noqa: E402
-from BrainSegAccelLib.training.samples import (  # noqa: E402
-    SampleStream,
-    centred_window,
-    cut,
-    draw_sample,
-)
+from BrainSegAccelLib.training.samples import SampleStream  # noqa: E402
 from BrainSegAccelLib.training.sources import SyntheticSource  # noqa: E402
+from BrainSegAccelLib.training.tumour import draw_turn  # noqa: E402
+from BrainSegAccelLib.training.tumour_samples import draw_sample  # noqa: E402
+from BrainSegAccelLib.training.windows import centred_window, cut  # noqa: E402
 
 CROP = Stage(steps=6, shape=(64, 80, 64), case_voxel=4, whole_brain=False, samples_per_case=2)
 ALL_FOUR = {"1111": 1.0}
@@ -41,7 +39,7 @@ def rng(seed: int) -> Rng:
 
 def stream(workers: int = 1) -> SampleStream:
     config = TrainingConfig(name="test", stages=(CROP,), workers=workers)
-    return SampleStream(config, 0, SyntheticSource(4.0, torch.device("cpu")))
+    return SampleStream(config, 0, SyntheticSource(4.0, torch.device("cpu")), draw_turn)
 
 
 def test_a_sample_does_not_depend_on_what_was_drawn_before() -> None:
@@ -59,7 +57,7 @@ def test_a_worker_that_was_not_forked_draws_the_same() -> None:
 
 
 def test_a_case_serves_as_many_samples_as_configured() -> None:
-    used = [stream().case_number(index) for index in range(40)]
+    used = [stream().place(index)[0] for index in range(40)]
     counts = [used.count(number) for number in set(used)]
     assert max(counts) == 2
     assert counts.count(2) >= len(counts) - 2
@@ -76,7 +74,7 @@ def test_no_case_is_made_twice(case: SyntheticCase) -> None:
             return case
 
     config = TrainingConfig(name="test", stages=(CROP.model_copy(update={"samples_per_case": 3}),))
-    samples = SampleStream(config, 0, Counted())
+    samples = SampleStream(config, 0, Counted(), draw_turn)
     for index in range(30):
         samples[index]
     assert len(made) == len(set(made)) <= 30 // 3 + 3
@@ -95,7 +93,7 @@ def test_beyond_its_field_of_view_a_sequence_is_zero(case: SyntheticCase) -> Non
 
 def test_workers_have_cases_of_their_own() -> None:
     two = stream(workers=2)
-    even, odd = ({two.case_number(index) for index in range(start, 40, 2)} for start in (0, 1))
+    even, odd = ({two.place(index)[0] for index in range(start, 40, 2)} for start in (0, 1))
     assert not even & odd
 
 

@@ -11,7 +11,9 @@ pytest.importorskip("nilearn")
 from BrainSegAccelLib.synthesis.lesions import CaseKind  # noqa: E402
 from BrainSegAccelLib.training.config import Stage, TrainingConfig  # noqa: E402
 from BrainSegAccelLib.training.prepared_cases import OwnCase  # noqa: E402
-from BrainSegAccelLib.training.validation import Validation, ValidationSet  # noqa: E402
+from BrainSegAccelLib.training.train import validation_of  # noqa: E402
+from BrainSegAccelLib.training.tumour import validation_case  # noqa: E402
+from BrainSegAccelLib.training.validation import ValidationSet  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -49,8 +51,8 @@ class LowerLayers(nn.Module):
 
 
 def score(layers: int, *cases: OwnCase) -> dict[str, float]:
-    own = ValidationSet("own/", len(cases), lambda index: cases[index])
-    return Validation(config(validation_cases=0), CPU, [own]).score(LowerLayers(layers))
+    own = ValidationSet("own/", len(cases), lambda index: validation_case(cases[index]))
+    return validation_of(config(validation_cases=0), CPU, [own]).score(LowerLayers(layers))
 
 
 def test_dice_is_the_mean_over_cases_that_have_the_region() -> None:
@@ -67,9 +69,9 @@ def test_what_is_found_in_a_tumour_free_case_is_told_in_ml() -> None:
 
 
 def test_a_set_without_cases_is_left_out() -> None:
-    assert Validation(config(validation_cases=0), CPU).sets == ()
+    assert validation_of(config(validation_cases=0), CPU).sets == ()
 
 
 def test_every_kind_of_case_is_validated_by_default() -> None:
-    (synthetic,) = Validation(config(), CPU).sets
+    (synthetic,) = validation_of(config(), CPU).sets
     assert synthetic.count >= len(CaseKind)

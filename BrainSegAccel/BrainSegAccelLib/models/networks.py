@@ -16,6 +16,9 @@ from .precision import Precision
 from .unet import UNet
 from .weights import load_into, parse_weights
 
+TrainableNetwork = HybridNetwork | UNet
+"""The kinds of network of which more is known than an export."""
+
 ROUNDED = {
     Precision.FP16: torch.float16,
     Precision.BF16: torch.bfloat16,
@@ -29,19 +32,27 @@ def build_network(card: ModelCard) -> nn.Module:
 
     :raises UnavailableError: all that is known of it is its export.
     """
-    inputs, outputs = len(card.inputs.channels), len(card.outputs.channels)
-    match card.network:
-        case HybridConfig() as config:
+    if isinstance(card.network, GraphConfig):
+        raise UnavailableError(
+            f"{card.name} is an ONNX graph, which PyTorch does not run",
+            remedy="use --backend openvino or onnxruntime",
+        )
+    return new_network(card.network, len(card.inputs.channels), len(card.outputs.channels))
+
+
+def new_network(config: HybridConfig | UNetConfig, inputs: int, outputs: int) -> TrainableNetwork:
+    """Return a network with random weights.
+
+    :param inputs: channels of the input.
+    :param outputs: channels of the output.
+    """
+    match config:
+        case HybridConfig():
             return HybridNetwork(config, inputs, outputs)
-        case UNetConfig() as config:
+        case UNetConfig():
             return UNet(config, inputs, outputs)
-        case GraphConfig():
-            raise UnavailableError(
-                f"{card.name} is an ONNX graph, which PyTorch does not run",
-                remedy="use --backend openvino or onnxruntime",
-            )
         case _:
-            assert_never(card.network)
+            assert_never(config)
 
 
 def load_network(package: ModelPackage) -> nn.Module:

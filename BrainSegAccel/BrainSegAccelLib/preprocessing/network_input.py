@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..geometry.resampling import resample
-from ..geometry.volume import Array, Grid
+from ..geometry.volume import Array, Grid, Volume
 from ..models.description import ANY, Inputs, ZScore
 from ..study.modality import Modality
 from ..study.study import Study
@@ -82,16 +83,10 @@ def make_network_input(
         volume = study[modality]
         if modality in alignment:
             volume = volume.moved(alignment[modality].motion)
-        values, interpolated[modality] = resample(volume.array, volume.grid, grid, outside=np.nan)
-        if is_masked(volume.array):
-            values[values == 0.0] = np.nan
-        shown = inside & ~np.isnan(values)
-        coverage[modality] = float(np.count_nonzero(shown) / np.count_nonzero(inside))
-        if options.bias_correction:
-            values = correct_bias(values, shown)
-        elif isinstance(inputs.normaliser, ZScore) and inputs.normaliser.remove_shading:
-            values = remove_shading(values, shown, inputs.spacing_mm, modality)
-        x[0, index] = normalise(values, shown, inputs.normaliser)
+        placed = _place(volume, grid, inside)
+        interpolated[modality] = placed.interpolated
+        coverage[modality] = float(np.count_nonzero(placed.shown) / np.count_nonzero(inside))
+        x[0, index] = _normalised(placed, modality, inputs, options)
         availability[0, index] = 1.0
 
     with ThreadPoolExecutor(len(channels)) as pool:
@@ -100,8 +95,8 @@ def make_network_input(
         reference=study.reference,
         registration=options.registration,
         alignment=dict(alignment),
-        resampled={modality: interpolated[modality] for modality in study if modality in coverage},
-        coverage={modality: coverage[modality] for modality in study if modality in coverage},
+        resampled={m: interpolated[m] for m in study if m in interpolated},
+        coverage={m: coverage[m] for m in study if m in coverage},
         bias_corrected=options.bias_correction,
         brain_extraction=options.brain_extraction,
         brain=brain.source,
@@ -112,6 +107,37 @@ def make_network_input(
         model_grid_spacing_mm=grid.spacing,
     )
     return NetworkInput(x, availability, grid, record)
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A volume on the model grid.
+
+    :param values: NaN where it shows nothing.
+    :param shown: where it shows the brain.
+    """
+
+    values: Array
+    shown: NDArray[np.bool_]
+    interpolated: bool
+
+
+def _place(volume: Volume, grid: Grid, inside: NDArray[np.bool_]) -> _Placed:
+    values, interpolated = resample(volume.array, volume.grid, grid, outside=np.nan)
+    if is_masked(volume.array):
+        values[values == 0.0] = np.nan
+    return _Placed(values, inside & ~np.isnan(values), interpolated)
+
+
+def _normalised(
+    placed: _Placed, modality: Modality, inputs: Inputs, options: PreprocessingOptions
+) -> Array:
+    values, shown, normaliser = placed.values, placed.shown, inputs.normaliser
+    if options.bias_correction:
+        values = correct_bias(values, shown)
+    elif isinstance(normaliser, ZScore) and normaliser.remove_shading:
+        values = remove_shading(values, shown, inputs.spacing_mm, modality)
+    return normalise(values, shown, normaliser)
 
 
 def _modalities(study: Study, inputs: Inputs) -> list[Modality]:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ..errors import InputError
-from ..models.config import REDUCTION, HybridConfig
+from ..models.config import REDUCTION, HybridConfig, UNetConfig
+from ..models.tasks import TASKS, TaskName
 from ..records import first_problem
 from ..synthesis.lesions import CaseKind
 
@@ -37,24 +47,39 @@ SUBSET_WEIGHTS = {
 }
 """The subsets without T2 and FLAIR are the hard ones."""
 
-_LATER = ("initial_pruned", "quantisation_aware", "kind_weights")
-"""Off or empty, they are no part of the digest: older checkpoints hold one without them."""
+_REFINED = (1, 2, 4)
+"""Edges in mm of the voxels of synthetic brains, which are refined to those of the network."""
+
+
+def _kind(network: Any) -> str:
+    """Return the kind of a network's configuration; a hybrid where it does not say."""
+    return str(
+        network.get("kind", "hybrid") if isinstance(network, dict) else getattr(network, "kind", "")
+    )
+
+
+TrainedNetwork = Annotated[
+    Annotated[HybridConfig, Tag("hybrid")] | Annotated[UNetConfig, Tag("unet")],
+    Discriminator(_kind),
+]
+"""The kinds of network that can be trained."""
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Stage(_Frozen):
     """A part of the curriculum with one sort of sample.
 
-    Synthetic cases are made in voxels of ``case_voxel`` mm and refined to 1 mm; each sample is a
-    window of ``shape`` (z, y, x) voxels: the whole brain where it fits, else a crop.
+    Synthetic brains are made in voxels of ``case_voxel`` mm and refined to 1 mm, heads are not
+    refined; each sample is a window of ``shape`` (z, y, x) voxels: the whole brain where it fits,
+    else a crop.
     """
 
     steps: int = Field(gt=0)
     shape: tuple[int, int, int] = WHOLE_BRAIN
-    case_voxel: Literal[1, 2, 4] = 1
+    case_voxel: float = Field(default=1, gt=0, le=16)
     whole_brain: bool = True
     samples_per_case: int = Field(default=3, gt=0)
     batch_size: int = Field(default=1, gt=0)
@@ -66,6 +91,14 @@ class Stage(_Frozen):
         return self
 
 
+class WeightsHeader(_Frozen):
+    """What the header of a weights file says of the network that they are for."""
+
+    task: TaskName = "tumour"
+    network: TrainedNetwork
+    training: str = Field(description="name of the run, or of what else made them")
+
+
 class TrainingConfig(_Frozen):
     """See the fields. Serialise with ``model_dump_json``; ``digest`` identifies the run.
 
@@ -74,19 +107,21 @@ class TrainingConfig(_Frozen):
     """
 
     name: str
-    seed: int = 0
-    network: HybridConfig = HybridConfig()
+    task: TaskName = Field(default="tumour", description="What the network is to find.")
+    seed: int = Field(default=0, ge=0)
+    network: TrainedNetwork = HybridConfig()
     stages: tuple[Stage, ...]
     workers: int = Field(default=1, ge=0, description="Processes that make cases; 0: none.")
     learning_rate: float = Field(default=2e-3, gt=0)
-    final_learning_rate: float = Field(default=1e-5, gt=0)
+    final_learning_rate: float = Field(default=1e-5, ge=0)
     warm_up_steps: int = Field(default=100, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_norm: float = Field(default=2.0, gt=0)
     ema_decay: float = Field(default=0.995, ge=0, lt=1)
     cross_entropy_weight: float = Field(default=6.0, ge=0)
     deep_supervision: tuple[float, float] = Field(
-        default=(0.15, 0.3), description="Loss weights of the heads at 8 and 4 mm."
+        default=(0.15, 0.3),
+        description="Loss weights of a hybrid's outputs at 8 and 4 times the voxel.",
     )
     full_set_share: float = Field(
         default=0.5, ge=0, le=1, description="Share of samples with all four modalities."
@@ -152,6 +187,20 @@ class TrainingConfig(_Frozen):
             raise ValueError("no kind of case would ever be made: give one a weight above 0")
         return weights
 
+    @model_validator(mode="after")
+    def _fits_the_task(self) -> Self:
+        knows_what_is_there = self.network.kind == "hybrid"
+        if TASKS[self.task].inputs.availability != knows_what_is_there:
+            raise ValueError(f"network: a {self.network.kind} does not take what {self.task} gives")
+        if self.task == "tumour":
+            for stage in self.stages:
+                if stage.case_voxel not in _REFINED:
+                    raise ValueError(
+                        f"case_voxel {stage.case_voxel:g}: brains are made in voxels of "
+                        f"{', '.join(map(str, _REFINED))} mm"
+                    )
+        return self
+
     @property
     def subsets(self) -> dict[str, float]:
         """Probabilities of all fifteen subsets."""
@@ -166,10 +215,14 @@ class TrainingConfig(_Frozen):
         return sum(stage.steps for stage in self.stages)
 
     @property
+    def header(self) -> WeightsHeader:
+        """What the weights of the run say of their network."""
+        return WeightsHeader(task=self.task, network=self.network, training=self.name)
+
+    @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, without later fields that are off."""
-        off = {name for name in _LATER if not getattr(self, name)}
-        return hashlib.sha256(self.model_dump_json(exclude=off).encode()).hexdigest()
+        """SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def with_given(self, field: str, sha256: str | None, option: str) -> TrainingConfig:
         """Return the configuration with the hash of files that were given.

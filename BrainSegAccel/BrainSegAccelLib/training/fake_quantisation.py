@@ -10,14 +10,11 @@ they are rounded, so that they load as those of any network.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from ..models.hybrid import HybridNetwork
 
 _FULL_RANGE, _HALF_RANGE = 127.0, 63.5
 """Steps of a weight's scale up to the largest weight of its output channel."""
@@ -95,7 +92,7 @@ class QuantisedConvolution(nn.Module):
         )
 
 
-def quantise(network: HybridNetwork) -> None:
+def quantise(network: nn.Module) -> None:
     """Put a :class:`QuantisedConvolution` in the place of every convolution but the stem.
 
     Parameters, their names and their order stay; ranges come with :func:`calibrate`.
@@ -107,7 +104,7 @@ def quantise(network: HybridNetwork) -> None:
             setattr(network.get_submodule(place), last, QuantisedConvolution(module, steps))
 
 
-def calibrate(network: HybridNetwork, run_samples: Callable[[], None]) -> None:
+def calibrate(network: nn.Module, run_samples: Callable[[], None]) -> None:
     """Find the ranges of all inputs while nothing is rounded, as the export does.
 
     :param network: in training mode, with quantised convolutions.
@@ -122,11 +119,15 @@ def calibrate(network: HybridNetwork, run_samples: Callable[[], None]) -> None:
         layer.rounds = True
 
 
-def quantised_with(network: HybridNetwork, weights: HybridNetwork) -> HybridNetwork:
-    """Return a copy of ``network``, with its ranges, that has the parameters of ``weights``."""
-    copied = copy.deepcopy(network)
-    copied.load_state_dict({**network.state_dict(), **weights.state_dict()})
-    return copied
+def plain_state(network: nn.Module) -> dict[str, Tensor]:
+    """Return the ``state_dict`` of a network without the ranges of quantised convolutions."""
+    ranges = {
+        f"{name}.{buffer}"
+        for name, module in network.named_modules()
+        if isinstance(module, QuantisedConvolution)
+        for buffer, _ in module.named_buffers()
+    }
+    return {name: value for name, value in network.state_dict().items() if name not in ranges}
 
 
 def _quantised(network: nn.Module) -> Iterator[QuantisedConvolution]:

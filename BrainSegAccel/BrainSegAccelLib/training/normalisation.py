@@ -1,12 +1,19 @@
-"""Intensity normalisation on tensors, the same formulas as the pipeline's."""
+"""Shading and normalisation on tensors, on any device: the formulas of `preprocessing`.
+
+Training samples are varied before they are normalised, many times a case, on a GPU too. What fits
+the shading is the same function; tests hold the rest to the steps of `preprocessing`.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from ..models.description import UnitRange, ZScore
 from ..preprocessing.shading import find_shading, sampling_steps
 from ..study.modality import Modality
+
+_Z_SCORE, _UNIT_RANGE = ZScore(), UnitRange()
 
 
 def remove_shading(image: Tensor, mask: Tensor, voxel: float, modality: Modality) -> Tensor:
@@ -27,17 +34,23 @@ def remove_shading(image: Tensor, mask: Tensor, voxel: float, modality: Modality
 def normalise(image: Tensor, mask: Tensor) -> Tensor:
     """Clip to percentiles and z-score ``image`` [D, H, W] over ``mask`` [D, H, W] bool.
 
-    ``v = clip(x, p0.5, p99.5); (v - mean(v)) / (std(v) + 1e-6)`` inside the mask, with percentiles
+    ``v = clip(x, low, high); (v - mean(v)) / (std(v) + 1e-6)`` inside the mask, with percentiles
     (linear interpolation), mean and population standard deviation over the mask; 0 outside it.
     """
     values = image[mask]
     if values.numel() == 0:
         return torch.zeros_like(image)
-    low, high = percentile(values, 0.005), percentile(values, 0.995)
+    low, high = (percentile(values, share / 100) for share in _Z_SCORE.percentiles)
     values = values.clamp(low, high)
     normalised = torch.zeros_like(image)
     normalised[mask] = (values - values.mean()) / (values.std(correction=0) + 1e-6)
     return normalised
+
+
+def scale_to_unit(image: Tensor) -> Tensor:
+    """Clip ``image`` [D, H, W] to its percentiles and bring these to 0 and 1."""
+    low, high = (percentile(image.flatten(), share / 100) for share in _UNIT_RANGE.percentiles)
+    return ((image - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
 
 
 def percentile(values: Tensor, fraction: float) -> Tensor:

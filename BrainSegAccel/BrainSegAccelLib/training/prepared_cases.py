@@ -95,7 +95,7 @@ class OwnCase:
     images: Tensor
     regions: Tensor
     mask: Tensor
-    voxel: float
+    voxel: float = 1.0
 
     @classmethod
     def of(cls, prepared: PreparedCase, voxel: float, device: torch.device) -> OwnCase:

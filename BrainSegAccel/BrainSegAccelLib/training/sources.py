@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -13,7 +13,8 @@ from torch import Tensor
 from ..synthesis.cases import CaseGenerator, SyntheticCase
 from ..synthesis.lesions import KIND_WEIGHTS, CaseKind
 from ..synthesis.rng import Rng
-from .config import Stage, TrainingConfig
+from .config import TrainingConfig
+from .samples import CaseSource, SourceOf
 
 CPU = torch.device("cpu")
 
@@ -38,17 +39,6 @@ class TrainingCase(Protocol):
     @property
     def voxel(self) -> float:
         """Edge in mm: 1, 2 or 4."""
-
-
-class CaseSource(Protocol):
-    """Cases by number, from 0 to any number; the same number is always the same case."""
-
-    def case(self, number: int) -> TrainingCase:
-        """Make or read a case."""
-
-
-SourceOf = Callable[[Stage], CaseSource]
-"""The source of a stage of the curriculum."""
 
 
 @dataclass

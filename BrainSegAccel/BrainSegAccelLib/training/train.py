@@ -1,8 +1,7 @@
-"""The training loop."""
+"""The training loop, the same for every task."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import time
@@ -14,20 +13,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import swa_utils
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 from torch.utils.data import DataLoader
 
+from ..errors import InputError
 from ..io.atomic import atomic_write
-from ..models.hybrid import HybridNetwork
-from ..models.tasks import TUMOUR
+from ..models.networks import TrainableNetwork, new_network
 from .checkpoint import load_checkpoint, save_checkpoint, save_weights
 from .config import TrainingConfig
-from .fake_quantisation import calibrate, quantise, quantised_with
+from .fake_quantisation import calibrate, plain_state, quantise
 from .loss import RegionLoss, SupervisedNetwork
 from .precision import mixed_precision
 from .pretrained import PretrainedWeights
-from .samples import Sample, SampleStream, begin_worker
-from .sources import SourceOf, synthetic_sources
-from .validation import Validation
+from .samples import Sample, SampleStream, SourceOf, begin_worker
+from .tasks import training_task
+from .validation import Validation, ValidationSet
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,8 @@ class Trainer:
 
     :param device: where network and loss run, see :func:`mixed_precision`.
     :param initial: weights to start from, of the configured network.
-    :param teachers: networks in evaluation mode, on ``device``; the mean of their probabilities is
-        a target too.
+    :param teachers: networks of the same task in evaluation mode, on ``device``; the mean of their
+        probabilities is a target too.
     :param sources: where the cases of a stage come from; default: all are synthetic.
     :param validation: what the averaged network is scored on; default: synthetic cases.
     :param checkpoint_seconds: wall time between checkpoints.
@@ -77,7 +78,7 @@ class Trainer:
         device: torch.device,
         *,
         initial: PretrainedWeights | None = None,
-        teachers: Sequence[HybridNetwork] = (),
+        teachers: Sequence[nn.Module] = (),
         sources: SourceOf | None = None,
         validation: Validation | None = None,
         checkpoint_seconds: float = 180.0,
@@ -87,19 +88,26 @@ class Trainer:
         self.checkpoint_seconds = checkpoint_seconds
         self.listeners = listeners
         self.teachers = teachers
-        self.sources = sources or synthetic_sources(config, device)
-        self.validation = validation or Validation(config, device)
+        self.kind = training_task(config.task)
+        self.sources = sources or self.kind.sources(config, device)
+        self.validation = validation or validation_of(config, device)
         torch.manual_seed(config.seed)
-        network = HybridNetwork(config.network, *TUMOUR.channels)
+        network: TrainableNetwork = new_network(config.network, *self.kind.task.channels)
         if initial:
             initial.load_into(network)
         self.model = SupervisedNetwork(network).to(device)
-        self.average = copy.deepcopy(self.model.network)
         if config.quantisation_aware:
-            quantise(self.model.network)  # the average stays as it will be loaded
+            quantise(self.model.network)
+        self.average = swa_utils.AveragedModel(
+            self.model.network, multi_avg_fn=_moving_average(config.ema_decay)
+        )
         self.optimiser = _optimiser(self.model, config)
+        self.schedule = _schedule(self.optimiser, config)
         self.loss = RegionLoss(
-            config.cross_entropy_weight, config.deep_supervision, config.teacher_share
+            config.cross_entropy_weight,
+            config.deep_supervision,
+            config.teacher_share,
+            self.kind.task.inputs.spacing_mm[0],
         )
         self.step = 0
         self.seconds = 0.0
@@ -110,12 +118,18 @@ class Trainer:
         :raises InputError: if there is none, or one of another configuration.
         """
         state = load_checkpoint(self.folder / CHECKPOINT, self.config)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["random"])
-        if self.device.type == "cuda" and state["random_cuda"] is not None:
-            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.schedule.load_state_dict(state["schedule"])
+            torch.set_rng_state(state["random"])
+            if self.device.type == "cuda" and state["random_cuda"] is not None:
+                torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"does not fit its configuration: {str(error).splitlines()[0]}", where=CHECKPOINT
+            ) from error
         self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
@@ -124,6 +138,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "random": torch.get_rng_state(),
             "random_cuda": (
                 torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
@@ -133,7 +148,7 @@ class Trainer:
             "seconds": self.seconds,
         }
         save_checkpoint(self.folder / CHECKPOINT, self.config, state)
-        save_weights(self.folder / WEIGHTS, self.average.state_dict(), self.config)
+        save_weights(self.folder / WEIGHTS, plain_state(self.average.module), self.config.header)
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Train to the end of the configuration, or until ``until()`` is true; then save."""
@@ -153,7 +168,7 @@ class Trainer:
                 self.config.steps,
                 stage,
                 loss,
-                self.learning_rate(),
+                self.rate,
                 seconds,
                 self._remaining(stage, pace),
                 self._scores(),
@@ -171,22 +186,17 @@ class Trainer:
         self.save()
         log.info("step %d of %d, %.2f hours", self.step, self.config.steps, self.seconds / 3600)
 
-    def learning_rate(self) -> float:
-        """Linear warm-up, then a cosine to the final rate."""
-        config = self.config
-        warm = min(1.0, (self.step + 1) / config.warm_up_steps)
-        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / config.steps)))
-        span = config.learning_rate - config.final_learning_rate
-        return warm * (config.final_learning_rate + span * fall)
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.schedule.get_last_lr()[0])
 
     def _scores(self) -> dict[str, float] | None:
         """Validate when it is time: every so many steps, and after the last one."""
         due = self.step % self.config.validation_steps == 0 or self.step == self.config.steps
         if not due or not self.validation.sets:
             return None
-        if self.config.quantisation_aware:
-            return self.validation.score(quantised_with(self.model.network, self.average))
-        return self.validation.score(self.average)
+        return self.validation.score(self.average.module)
 
     def _run_first_samples(self) -> None:
         for _, sample in islice(self._samples(), CALIBRATION_SAMPLES):
@@ -202,7 +212,7 @@ class Trainer:
             first += stage.steps
             if done == stage.steps:
                 continue
-            stream = SampleStream(self.config, index, self.sources(stage))
+            stream = SampleStream(self.config, index, self.sources(stage), self.kind.draw)
             # The stream deals batches to workers in turn from batch 0; a resumed run must start
             # on the first worker's turn, and drops the batches that were already used.
             dropped = done % max(1, self.config.workers)
@@ -225,9 +235,6 @@ class Trainer:
                     yield index, Sample(*batch)
 
     def _train_on(self, sample: Sample) -> float:
-        rate = self.learning_rate()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         x, availability = sample.x.to(self.device).float(), sample.availability.to(self.device)
         with mixed_precision(self.device):
             outputs = self.model(x, availability)
@@ -239,25 +246,20 @@ class Trainer:
             self.optimiser.step()
         else:
             log.warning("step %d: gradient is not finite, skipped", self.step)
-        self._update_average()
+        self.average.update_parameters(self.model.network)
+        self.schedule.step()
         self.step += 1
         return float(loss.detach())
 
     @torch.no_grad()
     def _taught(self, x: Tensor, availability: Tensor) -> Tensor | None:
-        """What the teachers, if any, say about a batch: mean probabilities [B, 3, D, H, W]."""
+        """What the teachers, if any, say about a batch: mean probabilities [B, R, D, H, W]."""
         if not self.teachers:
             return None
+        given = (x, availability) if self.kind.task.inputs.availability else (x,)
         with mixed_precision(self.device):
-            logits = [teacher(x, availability) for teacher in self.teachers]
+            logits = [teacher(*given) for teacher in self.teachers]
         return torch.stack([each.float().sigmoid() for each in logits]).mean(0)
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(self.config.ema_decay, (self.step + 1) / (self.step + 10))
-        pairs = zip(self.average.parameters(), self.model.network.parameters(), strict=True)
-        for slow, fast in pairs:
-            slow.lerp_(fast, 1 - decay)
 
     def _remaining(self, current: int, pace: float) -> float:
         voxels = [math.prod(stage.shape) * stage.batch_size for stage in self.config.stages]
@@ -279,3 +281,39 @@ def _optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimize
         {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
+
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def _moving_average(most: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
+    """Return the update of an exponential moving average.
+
+    :param most: its decay, reached after a while: at step n it is at most ``(n + 1) / (n + 10)``,
+        so that random weights are soon forgotten.
+    """
+
+    @torch.no_grad()
+    def update(averages: _Tensors, weights: _Tensors, done: Tensor | int) -> None:
+        step = int(done)
+        decay = min(most, (step + 1) / (step + 10))
+        torch._foreach_lerp_(averages, weights, 1 - decay)
+
+    return update
+
+
+def _schedule(optimiser: torch.optim.Optimizer, config: TrainingConfig) -> LRScheduler:
+    """Linear warm-up, then half a cosine that reaches the final rate at the last step."""
+    warm = config.warm_up_steps
+    cosine = CosineAnnealingLR(optimiser, max(1, config.steps - warm), config.final_learning_rate)
+    rise = LinearLR(optimiser, start_factor=1 / warm, total_iters=warm - 1)
+    return SequentialLR(optimiser, [rise, cosine], milestones=[warm - 1])
+
+
+def validation_of(
+    config: TrainingConfig, device: torch.device, others: Sequence[ValidationSet] = ()
+) -> Validation:
+    """Return what a run is scored on: synthetic cases of its task, and ``others``."""
+    kind = training_task(config.task)
+    sets = (kind.validation(config, device), *others)
+    return Validation(kind.task, sets, kind.window, device)

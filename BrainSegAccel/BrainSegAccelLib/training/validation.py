@@ -1,4 +1,4 @@
-"""Validation during training: whole brains at 1 mm that training never sees."""
+"""Validation during training: whole cases that training never sees."""
 
 from __future__ import annotations
 
@@ -10,17 +10,27 @@ from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
 
 from ..metrics.dice import dice
-from ..models.tasks import TUMOUR
-from ..study.modality import Modality
-from ..synthesis.cases import SyntheticCase
-from ..synthesis.lesions import CaseKind
-from .config import WHOLE_BRAIN, TrainingConfig
-from .normalisation import normalise, remove_shading
+from ..models.tasks import Task
 from .precision import mixed_precision
-from .samples import box_of, cut
-from .sources import SyntheticSource, TrainingCase
 
-_FIRST_SEED = 1
+FIRST_SEED = 1
+"""Of the synthetic cases; training draws none below ten million."""
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationCase:
+    """A case as a run would give it to the network; on the CPU.
+
+    :param x: float16 [C, D, H, W], normalised.
+    :param availability: float32 [C].
+    :param regions: bool [R, D, H, W].
+    :param voxel: edge in mm.
+    """
+
+    x: Tensor
+    availability: Tensor
+    regions: Tensor
+    voxel: float
 
 
 @dataclass(frozen=True)
@@ -33,32 +43,39 @@ class ValidationSet:
 
     name: str
     count: int
-    read: Callable[[int], TrainingCase]
+    read: Callable[[int], ValidationCase]
 
 
 class Validation:
     """Holds validation cases (made when first needed) and scores networks on them.
 
-    A case is seen as in inference: all its modalities, in one pass if it fits the window of the
-    shipped engines, else in overlapping windows.
+    A case is seen as in inference: all its modalities, in one pass if it fits the window, else in
+    overlapping windows.
 
-    :param others: cases to score apart from the synthetic ones, which are always there.
+    :param sets: those without cases are left out.
+    :param window: static (D, H, W) of the network.
     """
 
     def __init__(
-        self, config: TrainingConfig, device: torch.device, others: Sequence[ValidationSet] = ()
+        self,
+        task: Task,
+        sets: Sequence[ValidationSet],
+        window: tuple[int, int, int],
+        device: torch.device,
     ) -> None:
-        sets = (_synthetic_set(config, device), *others)
+        self.task = task
         self.sets = tuple(one for one in sets if one.count)
         self.device = device
-        self._cases: dict[str, list[_Case]] = {}
-        self._inferer = SlidingWindowInferer(WHOLE_BRAIN, overlap=0.25, mode="gaussian")
+        self._cases: dict[str, list[ValidationCase]] = {}
+        self._inferer = SlidingWindowInferer(window, overlap=0.25, mode="gaussian")
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> dict[str, float]:
-        """Mean Dice of each region over the cases that have the region, and false-positive ml.
+        """Mean Dice of each region over the cases that have it, and false-positive ml.
 
-        ``false_ml`` is the mean volume predicted in the last channel in tumour-free cases.
+        ``false_ml`` is the mean volume found in cases that have no region.
+
+        :param network: inputs as its task says, to logits [B, R, D, H, W].
         """
         network.eval()
         means: dict[str, float] = {}
@@ -71,57 +88,18 @@ class Validation:
         network.train()
         return means
 
-    def _score_case(self, network: nn.Module, case: _Case) -> dict[str, float]:
+    def _score_case(self, network: nn.Module, case: ValidationCase) -> dict[str, float]:
         x, availability = case.x[None].float().to(self.device), case.availability.to(self.device)
+        more = (availability[None],) if self.task.inputs.availability else ()
         with mixed_precision(self.device):
-            logits = self._inferer(x, network, availability[None])
+            logits = self._inferer(x, network, *more)
         predicted, truth = (logits[0] > 0).cpu().numpy(), case.regions.numpy()
         if not truth.any():
-            return {"false_ml": float(predicted[-1].sum()) / 1000}
-        masks = zip(TUMOUR.outputs.channels, predicted, truth, strict=True)
+            return {"false_ml": float(predicted.any(axis=0).sum()) * case.voxel**3 / 1000}
+        masks = zip(self.task.outputs.channels, predicted, truth, strict=True)
         return {region: dice(found, shown) for region, found, shown in masks if shown.any()}
 
-    def _cases_of(self, one: ValidationSet) -> list[_Case]:
+    def _cases_of(self, one: ValidationSet) -> list[ValidationCase]:
         if one.name not in self._cases:
-            self._cases[one.name] = [_prepared(one.read(index)) for index in range(one.count)]
+            self._cases[one.name] = [one.read(index) for index in range(one.count)]
         return self._cases[one.name]
-
-
-def _synthetic_set(config: TrainingConfig, device: torch.device) -> ValidationSet:
-    """Synthetic cases, of every :class:`CaseKind` in turn."""
-    source = SyntheticSource(1.0, device)
-    kinds = list(CaseKind)
-
-    def make(index: int) -> SyntheticCase:
-        return source.generator.generate(_FIRST_SEED + index, kinds[index % len(kinds)])
-
-    return ValidationSet("", config.validation_cases, make)
-
-
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """``x`` [4, D, H, W] float16, ``availability`` [4], ``regions`` [3, D, H, W] bool; CPU."""
-
-    x: Tensor
-    availability: Tensor
-    regions: Tensor
-
-
-def _prepared(case: TrainingCase) -> _Case:
-    """Normalise a case and cut it to its mask's bounding box."""
-    box = box_of(case.mask)
-    start = [side.start for side in box]
-    depth, height, width = (side.stop - side.start for side in box)
-    shape = (depth, height, width)
-    seen = [case.mask & (image > 0) for image in case.images]
-    images = torch.stack(
-        [
-            normalise(remove_shading(image, shown, case.voxel, modality), shown)
-            for modality, image, shown in zip(Modality, case.images, seen, strict=True)
-        ]
-    )
-    return _Case(
-        cut(images, start, shape).half().cpu(),
-        case.images.flatten(1).any(dim=1).float().cpu(),
-        cut(case.regions > 0.5, start, shape).cpu(),
-    )
