@@ -68,11 +68,7 @@ def make_network_input(
     grid = model_grid(brain.mask, reference.grid, window, inputs.spacing_mm)
     mask, _ = resample(brain.mask.astype(np.float32), reference.grid, grid)
     inside = mask >= 0.5
-    channels = {
-        index: modality
-        for index, modality in enumerate(_modalities(study, inputs))
-        if modality in study
-    }
+    channels = {i: m for i, m in enumerate(_modalities(study, inputs)) if m in study}
     x = np.zeros((1, len(inputs.channels), *grid.shape), dtype=np.float32)
     availability = np.zeros((1, len(inputs.channels)), dtype=np.float32)
     interpolated: dict[Modality, bool] = {}
