@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from BrainSegAccelLib.backends.choice import EngineChoice
-from BrainSegAccelLib.evaluation.pair import evaluate
+from BrainSegAccelLib.metrics.regions import score
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
@@ -68,9 +68,9 @@ def main() -> None:
                     registration=RegistrationMode.OFF, bias_correction=corrected
                 )
                 result = pipeline.run(changed, RunOptions(preprocessing=asked), clock)
-                score = evaluate(result.segmentation, truth).regions[scheme.whole.identifier].dice
+                dice = score(result.segmentation, truth)[scheme.whole.identifier].dice
                 seconds = clock.stages_ms["preprocess"] / 1000.0
-                found.setdefault((strength, corrected), []).append((score, seconds))
+                found.setdefault((strength, corrected), []).append((dice, seconds))
         print(f"{case.name} done", file=sys.stderr)
     print("| field | WT Dice, as it is | corrected | preprocessing s, as it is | corrected |")
     print("|---|---|---|---|---|")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.choice import EngineChoice
-from BrainSegAccelLib.evaluation.pair import evaluate
+from BrainSegAccelLib.metrics.regions import score
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
@@ -39,5 +39,5 @@ def test_the_whole_tumour_is_found(labelled: list[Path], engine_cache: EngineCac
         result = pipeline.run(study)
         assert result.segmentation.grid.same_as(study.reference_grid)
         assert result.windows == 1
-        found.append(evaluate(result.segmentation, truth).regions["WT"].dice)
+        found.append(score(result.segmentation, truth)["WT"].dice)
     assert np.mean(found) >= LEAST_MEAN_WT_DICE
