@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 from BrainSegAccelLib.backends.choice import EngineChoice
-from BrainSegAccelLib.metrics.regions import score
 from BrainSegAccelLib.geometry.volume import Volume
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
+from BrainSegAccelLib.metrics.regions import score
 from BrainSegAccelLib.preprocessing.foreground import find_foreground
 from BrainSegAccelLib.preprocessing.options import PreprocessingOptions, RegistrationMode
 from BrainSegAccelLib.runs.options import RunOptions

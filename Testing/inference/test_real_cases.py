@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
 from BrainSegAccelLib.backends.choice import EngineChoice
-from BrainSegAccelLib.metrics.regions import score
 from BrainSegAccelLib.io.discover import discover
 from BrainSegAccelLib.io.read import read_study
 from BrainSegAccelLib.io.read_labels import read_labels
+from BrainSegAccelLib.metrics.regions import score
 from BrainSegAccelLib.runs.pipeline import Pipeline
 from label_schemes import TUMOUR
 
