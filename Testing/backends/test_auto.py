@@ -33,10 +33,11 @@ class Timed:
         breaks: bool = False,
         build_seconds: float = 1.0,
         finds: float = 0.0,
+        fidelity: int = 0,
     ) -> None:
         """:param finds: logit that is added to what the network says in all but FP32."""
         self.name, self.work, self.ok, self.breaks = name, work, ok, breaks
-        self.build_seconds, self.finds = build_seconds, finds
+        self.build_seconds, self.finds, self.fidelity = build_seconds, finds, fidelity
         self.built = 0
 
     def version(self) -> str:
@@ -140,7 +141,7 @@ def test_the_fastest_is_taken_only_if_it_keeps_the_quality(
     shift: float, precision: Precision, tiny_package: ModelPackage, engine_cache: EngineCache
 ) -> None:
     """The one that shifts every logit marks more voxels than the FP32 reference does."""
-    exact, rounded = Timed("eager", 10), Timed("rounded", 0, finds=shift)
+    exact, rounded = Timed("exact", 10, fidelity=1), Timed("rounded", 0, finds=shift)
     runnable = candidates_here(_named(exact), (Device.CPU,), [Precision.FP32])
     runnable += candidates_here(_named(rounded), (Device.CPU,), [precision])
     choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
@@ -185,7 +186,7 @@ def test_what_is_built_quickly_is_measured_on_the_slowest_machine(
     tiny_package: ModelPackage, engine_cache: EngineCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auto, "BUDGET_SECONDS", {Device.CPU: 0.0})
-    slow, fast = Timed("eager", 20), Timed("fast", 0, build_seconds=2.0)
+    slow, fast = Timed("slow", 20), Timed("fast", 0, build_seconds=2.0)
     runnable = candidates_here(_named(slow, fast), (Device.CPU,), [Precision.FP32])
     choice = choose(runnable, tiny_package, engine_cache, _cases, lambda _: None)
     assert choice.chosen.backend == "fast"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from BrainSegAccelLib.backends.cache import EngineCache
+from BrainSegAccelLib.backends.choice import EngineChoice
 from BrainSegAccelLib.backends.protocol import Device, Precision
-from BrainSegAccelLib.backends.registry import backends
+from BrainSegAccelLib.backends.registry import backends, references, suits
 from BrainSegAccelLib.errors import InputError, UnavailableError
 from BrainSegAccelLib.models.config import GraphConfig, UNetConfig
 from BrainSegAccelLib.models.package import ModelPackage, load_package, shipped_models
+from BrainSegAccelLib.runs.pipeline import Pipeline
 
 torch = pytest.importorskip("torch")
 
@@ -58,11 +62,12 @@ def test_the_same_command_exports_every_model(brain: ModelPackage) -> None:
     import onnxruntime
 
     x = np.random.default_rng(1).random((1, 1, *brain.card.inference.window), np.float32)
-    found, shipped = (
+    shipped = brain.onnx()
+    found, expected = (
         onnxruntime.InferenceSession(content).run(None, {"x": x})[0]
-        for content in (onnx_bytes(brain), brain.onnx().whole())
+        for content in (replace(shipped, graph=onnx_bytes(brain)).whole(), shipped.whole())
     )
-    np.testing.assert_array_equal(found, shipped)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (3, 2)])
@@ -81,3 +86,29 @@ def test_a_graph_is_not_built(tiny_package: ModelPackage) -> None:
     card = tiny_package.card.model_copy(update={"network": GraphConfig()})
     with pytest.raises(UnavailableError, match="tiny is an ONNX graph, which PyTorch does not run"):
         build_network(card)
+
+
+def test_backends_that_need_pytorch_say_so_of_a_graph(tiny_package: ModelPackage) -> None:
+    card = tiny_package.card.model_copy(update={"network": GraphConfig()})
+    able = {name for name, backend in backends().items() if suits(backend, card).ok}
+    assert able == {"onnxruntime", "openvino"}
+    assert [backend.name for backend in references(card)] == ["onnxruntime", "openvino"]
+    assert references(tiny_package.card)[0].name == "eager"
+    graph = replace(tiny_package, card=card)
+    with pytest.raises(UnavailableError, match="tiny is an ONNX graph, and no network in PyTorch"):
+        Pipeline(graph, EngineChoice(backend="eager", precision=Precision.FP32))
+
+
+def test_a_graph_runs_as_the_network_does(
+    tiny_package: ModelPackage, engine_cache: EngineCache
+) -> None:
+    card = tiny_package.card.model_copy(update={"network": GraphConfig()})
+    window = card.inference.window
+    x = np.random.default_rng(2).normal(size=(1, 4, *window)).astype(np.float32)
+    found = [
+        backends()["onnxruntime"].build(package, window, Precision.FP32, Device.CPU, engine_cache)(
+            x
+        )
+        for package in (tiny_package, replace(tiny_package, card=card))
+    ]
+    np.testing.assert_array_equal(*found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -238,3 +239,6 @@ def test_an_entry_that_its_schema_refuses_is_told_in_one_line(clone: Path, entry
 def test_this_repository_can_be_submitted(tmp_path: Path) -> None:
     done = publish(tmp_path / "new")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    spare = re.search(r"of 100 MiB with its history, ([\d.]+) to spare", done.stdout)
+    assert spare is not None
+    assert float(spare[1]) >= 30

@@ -26,8 +26,6 @@ from .protocol import Backend, Device, Engine, Precision
 TIMED_RUNS = 3
 HOPELESS = 1.5
 """A candidate whose first timed run takes this many times the fastest median is run no more."""
-REFERENCES = ("eager", "onnxruntime", "openvino")
-"""What quality is held to, in FP32: the first of these that is a candidate."""
 QUICK_SECONDS = 5.0
 """What is typically built in less is always measured; it may be the fastest of a slow machine."""
 BUDGET_SECONDS = {Device.CPU: 30.0}
@@ -136,6 +134,7 @@ class _Measurement:
     ) -> None:
         self._model, self._cache, self._cases = model, cache, cases
         self._found: list[tuple[Candidate, Masks]] = []
+        self._fidelity: dict[str, int] = {}
 
     def failure(self, backend: Backend, device: Device) -> Precision | None:
         """Return a precision at which a backend was tried on a device and did not run."""
@@ -171,12 +170,13 @@ class _Measurement:
 
     def compared(self) -> tuple[Candidate, ...]:
         """Return the candidates with what each loses; nothing is told if no reference ran."""
-        references = {
-            found.backend: masks
+        exact = {
+            self._fidelity[found.backend]: masks
             for found, masks in self._found
             if found.precision is Precision.FP32 and found.p50_ms is not None
         }
-        expected = next((references[name] for name in REFERENCES if name in references), None)
+        faithful = max(exact, default=0)
+        expected = exact[faithful] if faithful else None
         candidates = []
         for found, masks in self._found:
             if found.p50_ms is not None and expected is not None:
@@ -204,6 +204,7 @@ class _Measurement:
             reason=reason,
         )
         self._found.append((found, masks))
+        self._fidelity[backend.name] = backend.fidelity
 
 
 def _largest_loss(masks: Masks, expected: Masks) -> float:

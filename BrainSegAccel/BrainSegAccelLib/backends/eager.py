@@ -22,6 +22,7 @@ class EagerBackend(Runtime):
     distributions = ("torch",)
     install = INSTALL
     build_seconds = 3.0
+    fidelity = 3
     formats: ClassVar = {
         Device.CPU: (Precision.FP32,),
         Device.CUDA: (Precision.FP32, Precision.TF32, Precision.FP16, Precision.BF16),

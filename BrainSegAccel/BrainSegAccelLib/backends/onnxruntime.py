@@ -41,7 +41,8 @@ class OnnxRuntimeBackend(Runtime):
     title = "ONNX Runtime"
     distributions = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
     install = "pip install onnxruntime"
-    opens_at_once = True
+    from_export = opens_at_once = True
+    fidelity = 2
     # Of the INT8 export it would compute 3D convolutions in FP32 all the same, between roundings.
     formats: ClassVar = dict.fromkeys(PROVIDERS, (Precision.FP32,))
 

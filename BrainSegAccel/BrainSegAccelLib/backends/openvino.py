@@ -34,6 +34,8 @@ class OpenVinoBackend(Runtime):
     title = "OpenVINO"
     distributions = ("openvino",)
     install = "pip install openvino"
+    from_export = True
+    fidelity = 1
     formats: ClassVar = {Device.CPU: _PRECISIONS}
 
     def lacks(self, device: Device, precision: Precision) -> Availability | None:

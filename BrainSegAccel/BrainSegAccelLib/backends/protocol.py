@@ -101,8 +101,13 @@ class Backend(Protocol):
     """A way to run a network. One file in this folder defines one as ``BACKEND``."""
 
     name: str
+    from_export: bool
+    """Whether engines are made from a model's exports, and not from a network in PyTorch."""
     opens_at_once: bool
     """Whether an engine is opened from the export as it is: nothing is built, nothing kept."""
+    fidelity: int
+    """How near to the network as it is written its FP32 is: others are compared with the backend
+    that has the most, and never with one that has 0."""
     build_seconds: float
     """About how long a first build of a whole-brain engine takes, for whoever has little time."""
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ..errors import UnavailableError
-from .protocol import Backend, Device, Precision
+from .protocol import Availability, Backend, Device, Precision
+
+if TYPE_CHECKING:
+    from ..models.card import ModelCard
 
 
 @cache
@@ -39,17 +43,38 @@ def opened_soonest(device: Device, precision: Precision) -> Backend:
     return min(able, key=lambda backend: (not backend.opens_at_once, backend.build_seconds))
 
 
-def require(name: str, device: Device, precision: Precision) -> Backend:
+def suits(backend: Backend, card: ModelCard) -> Availability:
+    """Say whether a backend runs a model's network, on whichever machine."""
+    if backend.from_export or card.network.kind != "graph":
+        return Availability.yes()
+    able = [name for name, other in backends().items() if other.from_export]
+    return Availability.no(
+        f"{card.name} is an ONNX graph, and no network in PyTorch", f"use {' or '.join(able)}"
+    )
+
+
+def references(card: ModelCard) -> list[Backend]:
+    """Return the backends whose FP32 others are compared with, the most faithful first."""
+    able = [b for b in backends().values() if b.fidelity and suits(b, card).ok]
+    return sorted(able, key=lambda backend: -backend.fidelity)
+
+
+def require(
+    name: str, device: Device, precision: Precision, card: ModelCard | None = None
+) -> Backend:
     """Return a backend that runs here as asked.
 
-    :raises UnavailableError: there is no such backend, or this machine cannot run it; the message
-        says why and what would change it.
+    :param card: of the model that it is to run, too.
+    :raises UnavailableError: there is no such backend, or this machine cannot run it, or it not the
+        model; the message says why and what would change it.
     """
     backend = backends().get(name)
     if backend is None:
         known = ", ".join(["auto", *backends()])
         raise UnavailableError(f"unknown backend {name!r}", remedy=f"use one of {known}")
     answer = backend.availability(device, precision)
+    if answer.ok and card is not None:
+        answer = suits(backend, card)
     if not answer.ok:
         raise UnavailableError(
             f"{name} cannot run {precision} on {device} here: {answer.reason}",

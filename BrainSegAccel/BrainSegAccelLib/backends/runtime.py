@@ -30,8 +30,9 @@ class Runtime:
     """Python distributions that bring it; the first that is installed counts."""
     install: str
     """What installs it."""
+    from_export: bool = False
     opens_at_once: bool = False
-    """Whether an engine is opened from the export as it is: nothing is built, nothing kept."""
+    fidelity: int = 0
     build_seconds: float = 2.0
     """About how long a first build of a whole-brain engine takes."""
     formats: ClassVar[Mapping[Device, tuple[Precision, ...]]]

@@ -35,7 +35,7 @@ def build_network(card: ModelCard) -> nn.Module:
     if isinstance(card.network, GraphConfig):
         raise UnavailableError(
             f"{card.name} is an ONNX graph, which PyTorch does not run",
-            remedy="use --backend openvino or onnxruntime",
+            remedy="use a backend that runs ONNX exports",
         )
     return new_network(card.network, len(card.inputs.channels), len(card.outputs.channels))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..backends.choice import EngineChoice
 from ..backends.protocol import Device, Precision
-from ..backends.registry import backends
+from ..backends.registry import references
 from ..errors import UnavailableError
 from ..inference.result import RunResult
 from ..inference.sliding_window import sliding_window_inference
@@ -19,12 +19,10 @@ from ..manifest.model import (
 )
 from ..manifest.retention import quality_retention
 from ..metrics.latency import measure
+from ..models.package import load_package
 from ..preprocessing.network_input import NetworkInput
 from .progress import Progress
 from .runner import PipelineFactory, Runner
-
-REFERENCE_BACKENDS = ("eager", "onnxruntime")
-"""What a run is verified with, in FP32 on the CPU: the first of these that runs here."""
 
 
 def time_case(
@@ -78,14 +76,15 @@ def time_case(
 def reference_pipeline(make_pipeline: PipelineFactory, model: str) -> Runner:
     """Return the FP32 pipeline on the CPU that a run is verified with.
 
-    :raises UnavailableError: none of `REFERENCE_BACKENDS` runs here.
+    :raises UnavailableError: no backend that others are compared with runs here.
     """
-    for name in REFERENCE_BACKENDS:
-        if backends()[name].availability(Device.CPU, Precision.FP32).ok:
-            engine = EngineChoice(backend=name, precision=Precision.FP32, device=Device.CPU)
+    known = references(load_package(model).card)
+    for backend in known:
+        if backend.availability(Device.CPU, Precision.FP32).ok:
+            engine = EngineChoice(backend=backend.name, precision=Precision.FP32, device=Device.CPU)
             return make_pipeline(model, engine)
     raise UnavailableError(
-        f"verifying needs one of {', '.join(REFERENCE_BACKENDS)}",
+        f"verifying needs one of {', '.join(backend.name for backend in known)}",
         remedy="pip install 'brainsegaccel[torch]'",
     )
 

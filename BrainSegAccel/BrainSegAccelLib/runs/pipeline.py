@@ -8,13 +8,14 @@ from ..backends.auto import Choice, Option, candidates_here, choose, recall
 from ..backends.cache import EngineCache
 from ..backends.choice import AUTO, EngineChoice
 from ..backends.protocol import Device, Engine, Precision
-from ..backends.registry import backends, require
+from ..backends.registry import backends, require, suits
 from ..errors import UnavailableError
 from ..inference.brain_finder import find_brain
 from ..inference.calibration import sample_case
 from ..inference.region import crop_to_roi
 from ..inference.result import RunResult
 from ..inference.sliding_window import count_windows, sliding_window_inference
+from ..models.card import ModelCard
 from ..models.package import DEFAULT_MODEL, ModelPackage, load_package
 from ..postprocessing.kept import KeptProbabilities, merge
 from ..postprocessing.refine import refine
@@ -58,6 +59,8 @@ class Pipeline:
             self._require_one(self._asked.backend)
         self.package = model if isinstance(model, ModelPackage) else load_package(model)
         self.package.require_task("tumour")
+        if self._asked.backend != AUTO:
+            self._require_one(self._asked.backend, self.package.card)
         if self._asked.precision == Precision.INT8:
             self.package.quantised()
         if self._asked.backend == AUTO and not self._runnable():
@@ -171,9 +174,11 @@ class Pipeline:
         precisions = self._asked.precisions
         if self.package.card.quantised is None:
             precisions = tuple(p for p in precisions if p is not Precision.INT8)
-        return candidates_here(backends(), self._asked.devices, precisions)
+        card = self.package.card
+        able = {name: each for name, each in backends().items() if suits(each, card).ok}
+        return candidates_here(able, self._asked.devices, precisions)
 
-    def _require_one(self, backend: str) -> Device:
+    def _require_one(self, backend: str, card: ModelCard | None = None) -> Device:
         """Return the first asked-for device on which a backend runs.
 
         :raises UnavailableError: for the last of them, if it runs on none.
@@ -181,7 +186,8 @@ class Pipeline:
         precision = self._asked.precisions[0]
         for device in self._asked.devices:
             if backend in backends() and backends()[backend].availability(device, precision).ok:
+                require(backend, device, precision, card)
                 return device
         usual = Device.CPU if Device.CPU in self._asked.devices else self._asked.devices[0]
-        require(backend, usual, precision)
+        require(backend, usual, precision, card)
         return usual
