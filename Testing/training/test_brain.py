@@ -147,4 +147,4 @@ def test_a_network_that_does_not_fit_its_task_is_refused() -> None:
         TrainingConfig(name="toy", task="brain", network=HybridConfig(), stages=(STAGE,))
     with pytest.raises(ValidationError, match="case_voxel 6: brains are made in voxels of 1, 2, 4"):
         TrainingConfig(name="toy", stages=(STAGE,))
-    assert new_network(CONFIG.network, 1, 1)(torch.zeros(1, 1, 16, 16, 16)).shape[1] == 1
+    assert new_network(CONFIG.network, 1, 1)(torch.zeros(1, 1, 32, 32, 32)).shape[1] == 1

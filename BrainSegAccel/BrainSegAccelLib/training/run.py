@@ -126,8 +126,6 @@ def _check_options(config: TrainingConfig, initial: str | None, data: Path | Non
 
     :raises InputError: nothing to prune, or what only the tumour network's training knows.
     """
-    if config.initial_pruned and not initial:
-        raise InputError("prunes nothing", where="--prune", remedy="give weights with --initial")
     asked = {
         "--data": data is not None,
         "--prune": config.initial_pruned,
@@ -140,6 +138,8 @@ def _check_options(config: TrainingConfig, initial: str | None, data: Path | Non
                 where=option,
                 remedy="leave it out, or train for the task tumour",
             )
+    if config.initial_pruned and not initial:
+        raise InputError("prunes nothing", where="--prune", remedy="give weights with --initial")
 
 
 def _open(
