@@ -13,13 +13,16 @@ the first runs of the shipped models, so that other weights come out of it than 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
 from pathlib import Path
 
-from BrainSegAccelLib.errors import BrainSegAccelError, InputError
-from BrainSegAccelLib.training.recipe import MeanNode, ModelNode, Recipe, RunNode, read_recipe
-from BrainSegAccelLib.training.replay import Replay
+# Packages under MONAI print what they do not find; standard output is for results.
+with contextlib.redirect_stdout(sys.stderr):
+    from BrainSegAccelLib.errors import BrainSegAccelError, InputError
+    from BrainSegAccelLib.training.recipe import MeanNode, ModelNode, Recipe, RunNode, read_recipe
+    from BrainSegAccelLib.training.replay import Replay
 
 
 def main() -> int:

@@ -159,7 +159,7 @@ def test_missing_packages_are_explained_and_installed_once_asked(
     widget = open_panel(lambda: worker)
     ui = widget.ui
     assert ui.packagesFrame.visible
-    assert ui.packagesLabel.text.startswith("Python packages are missing (about 88 MB): onnx")
+    assert ui.packagesLabel.text.startswith("Python packages are missing (about 89 MB): onnx")
     assert not ui.applyButton.enabled
     assert ui.applyButton.toolTip == "Install the Python packages first."
     assert not ui.refineCollapsibleButton.enabled

@@ -35,7 +35,9 @@ def trained(config: HybridConfig, seed: int = 0) -> PretrainedWeights:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    return PretrainedWeights("weights.safetensors", "0" * 64, config, network.state_dict())
+    return PretrainedWeights(
+        "weights.safetensors", "0" * 64, "tumour", config, network.state_dict()
+    )
 
 
 def found(weights: PretrainedWeights) -> torch.Tensor:
@@ -89,7 +91,7 @@ def test_members_that_do_nothing_go_and_nothing_changes() -> None:
         index = torch.meshgrid(*where, indexing="ij")
         large[name][index] = small.tensors[name]
     large["head.bias"] = small.tensors["head.bias"]
-    hidden = PretrainedWeights("wide", "0" * 64, wide, large)
+    hidden = PretrainedWeights("wide", "0" * 64, "tumour", wide, large)
     pruned = prune(hidden, narrow)
     for name, tensor in small.tensors.items():
         assert torch.equal(pruned.tensors[name], tensor), name
