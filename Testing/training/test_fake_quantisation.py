@@ -315,9 +315,9 @@ def int8_error(
     folder.mkdir()
     (folder / "tiny.safetensors").write_bytes(content)
     record = FileRecord(file="tiny.safetensors", sha256=hashlib.sha256(content).hexdigest())
-    card = load_package(tiny_card).card.model_copy(
-        update={"weights": record, "onnx": None, "shape": (32, 32, 32)}
-    )
+    card = load_package(tiny_card).card
+    inference = card.inference.model_copy(update={"window": (32, 32, 32)})
+    card = card.model_copy(update={"weights": record, "onnx": None, "inference": inference})
     path = write_card(card, folder)
     export_onnx(load_package(path))
     calibration = calibration_of([(x.numpy(), there.numpy()) for x, there in noise(3, 3)])
@@ -332,7 +332,11 @@ def int8_error(
 
 def test_the_command_records_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     initial = tmp_path / "earlier.safetensors"
-    save_file(noise_network().state_dict(), initial, metadata={"network": TOY.model_dump_json()})
+    save_file(
+        noise_network().state_dict(),
+        initial,
+        metadata={"task": "tumour", "network": TOY.model_dump_json()},
+    )
     path = tmp_path / "toy.json"
     plain = json.loads(config().model_dump_json())
     del plain["quantisation_aware"]

@@ -155,7 +155,7 @@ def test_what_is_larger_or_other_is_refused(change: dict, message: str) -> None:
 def test_the_command_prunes_and_trains_on(tmp_path: Path, capsys) -> None:
     weights = trained(WIDE)
     given_weights = tmp_path / "wide.safetensors"
-    header = {"network": WIDE.model_dump_json()}
+    header = {"task": "tumour", "network": WIDE.model_dump_json()}
     save_file(dict(weights.tensors), given_weights, metadata=header)
     stage = {
         "steps": 2,
