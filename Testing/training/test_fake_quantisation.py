@@ -308,6 +308,7 @@ def int8_error(
     from BrainSegAccelLib.backends.openvino import run_export
     from BrainSegAccelLib.models.calibration import calibration_of
     from BrainSegAccelLib.models.export import export_onnx, write_card
+    from BrainSegAccelLib.models.external_data import inline_weights
     from BrainSegAccelLib.models.quantise import quantised_onnx
 
     names = exact.state_dict().keys()
@@ -321,7 +322,8 @@ def int8_error(
     path = write_card(card, folder)
     export_onnx(load_package(path))
     calibration = calibration_of([(x.numpy(), there.numpy()) for x, there in noise(3, 3)])
-    run_int8 = run_export(quantised_onnx(load_package(path), calibration, run_export, 1.0)[0])
+    graph, _ = quantised_onnx(load_package(path), calibration, run_export, 1.0)
+    run_int8 = run_export(inline_weights(graph, content, record.file, "tiny.int8.onnx"))
     errors = []
     for x, there in noise(4, 3):
         with torch.no_grad():

@@ -96,7 +96,7 @@ class WeightsHeader(_Frozen):
 
     task: TaskName = "tumour"
     network: TrainedNetwork
-    training: str = Field(description="name of the run, or of what else made them")
+    training: str = Field(default="", description="name of the run, or of what else made them")
 
 
 class TrainingConfig(_Frozen):
